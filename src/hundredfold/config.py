@@ -1,0 +1,277 @@
+"""`hundredfold.toml` → settings. Unknown keys are refused with the nearest known one.
+
+Every key is documented where it is defined; `init` writes a file from the same defaults.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import msgspec
+from msgspec import Struct, field
+from platformdirs import user_data_path
+
+from hundredfold.errors import ConfigError
+from hundredfold.vocabulary import PICODOLLARS_PER_DOLLAR, Tier, digest
+
+FILE_NAME = "hundredfold.toml"
+
+Agent = Literal["auto", "codex", "native"]
+
+
+class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """Base of every table of the file: keys are written with dashes."""
+
+
+class ProjectSettings(Section, frozen=True):
+    """[project]"""
+
+    #: name shown to people and used in paths; default: the repository folder's name
+    name: str = ""
+    #: who pays, and who it is booked to
+    payer: str = "me"
+    cost_centre: str = ""
+
+
+class ProviderSettings(Section, frozen=True):
+    """[provider.NAME]: an OpenAI-compatible API."""
+
+    #: base URL up to and including the version, e.g. https://api.openai.com/v1
+    base_url: str
+    #: environment variable that holds the key; "" for a server that needs none
+    key_env: str = ""
+    #: which price rows apply; default: the provider's own name
+    prices: str = ""
+    #: at most this many attempts at once on this provider
+    max_attempts: int = 100
+
+
+class RouteSettings(Section, frozen=True):
+    """[route], and the same keys inside [job.NAME] override them."""
+
+    agent: Agent = "auto"
+    provider: str = "openai"
+    model: str = "gpt-5.5"
+    effort: Literal["", "minimal", "low", "medium", "high", "xhigh"] = "medium"
+    tier: Tier = "standard"
+
+
+class Budget(Section, frozen=True):
+    """[budgets] and [job.NAME.budgets]: hard limits in dollars, UTC days and months."""
+
+    attempt: str = ""
+    day: str = ""
+    month: str = ""
+
+
+class JobSettings(Section, frozen=True):
+    """[job.NAME]"""
+
+    enabled: bool = True
+    #: how many of the newest commits are looked at if no range is given
+    commits: int = 10
+    #: a git revision range instead, e.g. "v1.2..HEAD"
+    range: str = ""
+    #: cron expression (UTC) for `run --watch`; "" = by hand only
+    cadence: str = "*/10 * * * *"
+    #: lower goes first
+    priority: int = 100
+    #: route overrides; "" = as in [route]
+    agent: Agent | Literal[""] = ""
+    provider: str = ""
+    model: str = ""
+    effort: str = ""
+    tier: Tier | Literal[""] = ""
+    #: the user's own semgrep rules (security), relative to the repository
+    semgrep_rules: str = ""
+    #: globs never looked at; shown in the coverage as excluded
+    exclude: tuple[str, ...] = ()
+    budgets: Budget = field(default_factory=Budget)
+
+
+class FleetSettings(Section, frozen=True):
+    """[fleet]"""
+
+    #: attempts at once
+    agents: int = 20
+    #: seconds without a sign of life before an attempt is called stalled
+    stall_seconds: float = 300.0
+    #: how often an attempt that failed (not: was throttled) is tried again
+    retries: int = 2
+    #: new work waits while the inbox holds more expected review minutes than this
+    review_minutes: float = 480.0
+
+
+class WorkspaceSettings(Section, frozen=True):
+    """[workspaces]"""
+
+    #: at most this many checkouts at once
+    pool: int = 100
+    #: and this much disk for them, in GB (10**9 bytes)
+    disk_gb: float = 10.0
+    #: folders that sandboxed commands may read besides the system's programs and the workspace
+    read: tuple[str, ...] = ()
+
+
+class GatewaySettings(Section, frozen=True):
+    """[gateway]"""
+
+    #: output tokens reserved per request against the limits, where the request itself names no cap
+    reserve_output: int = 8192
+    #: seconds to wait for the provider's first byte
+    first_byte_seconds: float = 600.0
+
+
+class Settings(Section, frozen=True):
+    """The whole file."""
+
+    project: ProjectSettings = field(default_factory=ProjectSettings)
+    provider: dict[str, ProviderSettings] = field(
+        default_factory=lambda: {
+            "openai": ProviderSettings(base_url="https://api.openai.com/v1", key_env="OPENAI_API_KEY")
+        }
+    )
+    route: RouteSettings = field(default_factory=RouteSettings)
+    job: dict[str, JobSettings] = field(default_factory=lambda: {"security": JobSettings()})
+    fleet: FleetSettings = field(default_factory=FleetSettings)
+    workspaces: WorkspaceSettings = field(default_factory=WorkspaceSettings)
+    gateway: GatewaySettings = field(default_factory=GatewaySettings)
+    budgets: Budget = field(default_factory=Budget)
+    #: price rows that override the shipped ones: files relative to the repository
+    prices: tuple[str, ...] = ()
+    #: "" = SQLite in the data folder; HUNDREDFOLD_DATABASE overrides
+    database: str = ""
+
+
+class Place(Struct, frozen=True):
+    """Where a project's things are: its repository, its slug and its folder in the data directory."""
+
+    root: Path
+    slug: str
+    home: Path  # the data directory, shared by all projects
+
+    @property
+    def state(self) -> Path:
+        """This project's own folder: gateway, agents' homes, workspaces, reports, the run lock."""
+        return self.home / "projects" / self.slug
+
+
+def data_home() -> Path:
+    """The data directory: $HUNDREDFOLD_HOME, else the user's data directory."""
+    override = os.environ.get("HUNDREDFOLD_HOME")
+    return Path(override).expanduser().resolve() if override else user_data_path("hundredfold")
+
+
+def place_of(root: Path, settings: Settings) -> Place:
+    """The place of the project whose repository is at `root`; the slug is stable for a path."""
+    resolved = root.resolve()
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", settings.project.name or resolved.name).strip("-.") or "project"
+    return Place(root=resolved, slug=f"{name[:40]}-{digest(str(resolved))[:8]}", home=data_home())
+
+
+def database_url(settings: Settings, home: Path) -> str:
+    """The database URL in force: $HUNDREDFOLD_DATABASE, the file's `database`, else SQLite in `home`."""
+    return (
+        os.environ.get("HUNDREDFOLD_DATABASE") or settings.database or f"sqlite:///{home / 'hundredfold.db'}"
+    )
+
+
+def load_settings(root: Path, file: Path | None = None) -> Settings:
+    """Read `file` (default: `hundredfold.toml` in `root`, all defaults if there is none).
+
+    Raises:
+        ConfigError: not TOML, an unknown key, a wrong type or value; names the file, the key and the mend.
+    """
+    path = file or root / FILE_NAME
+    if not path.exists():
+        if file is not None:
+            raise ConfigError(f"there is no file {path}", "Run `hundredfold init` to write one.")
+        return Settings()
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}", "Mend the line it names.") from error
+    except OSError as error:
+        raise ConfigError(f"{path} can't be read: {error.strerror}", "Check its permissions.") from error
+    settings = _convert(raw, path)
+    _check(settings, path)
+    return settings
+
+
+def _convert(raw: dict[str, Any], path: Path) -> Settings:
+    try:
+        return msgspec.convert(raw, Settings)
+    except msgspec.ValidationError as error:
+        message = str(error)
+        unknown = re.search(r"unknown field `([^`]+)`(?: - at `\$\.?([^`]*)`)?", message)
+        if unknown is None:
+            where = re.search(r"at `\$\.?([^`]*)`", message)
+            key = f"{where.group(1)}: " if where else ""
+            raise ConfigError(f"{path}: {key}{message.split(' - at ')[0]}", "Mend that value.") from error
+        key, table = unknown.group(1), unknown.group(2) or ""
+        near = difflib.get_close_matches(key, _known_keys(raw, table), n=1, cutoff=0.4)
+        mend = f"Did you mean {near[0]!r}?" if near else f"Known keys: {', '.join(_known_keys(raw, table))}."
+        where_text = f"[{table}] " if table else ""
+        raise ConfigError(f"{path}: {where_text}unknown key {key!r}", mend) from error
+
+
+def _known_keys(raw: dict[str, Any], table: str) -> list[str]:
+    """The keys the table named by msgspec's path ("job[...].budgets") may hold."""
+    current: Any = Settings
+    for part in filter(None, re.split(r"[.]", table)):
+        name = part.removesuffix("[...]")
+        annotation = {f.encode_name: f.type for f in msgspec.structs.fields(current)}.get(name)
+        for candidate in (annotation, *get_args(annotation)):
+            if isinstance(candidate, type) and issubclass(candidate, Struct):
+                current = candidate
+    return [f.encode_name for f in msgspec.structs.fields(current)]
+
+
+def _check(settings: Settings, path: Path) -> None:
+    for where, route in [("[route]", settings.route.provider)] + [
+        (f"[job.{name}]", job.provider) for name, job in settings.job.items() if job.provider
+    ]:
+        if route not in settings.provider:
+            near = difflib.get_close_matches(route, settings.provider, n=1)
+            mend = (
+                f"Did you mean {near[0]!r}?" if near else f"Add a [provider.{route}] table with its base-url."
+            )
+            raise ConfigError(f"{path}: {where} names the provider {route!r}, which is not defined", mend)
+    for where, budget in [("[budgets]", settings.budgets)] + [
+        (f"[job.{name}.budgets]", job.budgets) for name, job in settings.job.items()
+    ]:
+        for key in ("attempt", "day", "month"):
+            try:
+                dollars(getattr(budget, key) or "0")
+            except ValueError as error:
+                raise ConfigError(f"{path}: {where} {key}: {error}", 'Write it like "$12.50".') from error
+    for name, value, least in (
+        ("fleet.agents", settings.fleet.agents, 1),
+        ("workspaces.pool", settings.workspaces.pool, 1),
+        ("gateway.reserve-output", settings.gateway.reserve_output, 1),
+        *((f"job.{name}.commits", job.commits, 1) for name, job in settings.job.items()),
+    ):
+        if value < least:
+            raise ConfigError(f"{path}: {name} is {value}", f"It must be {least} or more.")
+
+
+def dollars(text: str) -> int:
+    """Picodollars of a text like "$12.50" or "0.000001".
+
+    Raises:
+        ValueError: not an amount, negative, or finer than a picodollar.
+    """
+    try:
+        amount = Decimal(text.strip().removeprefix("$").replace(",", "").replace("_", ""))
+    except InvalidOperation as error:
+        raise ValueError(f"{text!r} is not an amount of dollars") from error
+    scaled = amount * PICODOLLARS_PER_DOLLAR if amount.is_finite() else Decimal(-1)
+    if scaled < 0 or scaled != scaled.to_integral_value():
+        raise ValueError(f"{text!r} is not an amount of dollars")
+    return int(scaled)

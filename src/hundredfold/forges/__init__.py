@@ -1,0 +1,1 @@
+"""Where proposals are applied: the local forge (files) and, behind the same protocol, hosted ones."""

@@ -1,0 +1,74 @@
+"""What a job is: it finds items, then says step by step what to do with each.
+
+A job holds no state and does no dispatching. `advance` must be a function of its arguments (the repository at
+the item's revision included): it is called again after a crash with the same item and rounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec import Struct
+
+from hundredfold.errors import ConfigError
+from hundredfold.vocabulary import Finding, Item, Round, Step
+
+if TYPE_CHECKING:
+    from hundredfold.config import JobSettings
+    from hundredfold.sources.git import Repository
+
+
+class Project(Struct, frozen=True):
+    """A project under care, as a job sees it."""
+
+    slug: str
+    root: Path
+    repository: Repository
+    job: JobSettings
+
+
+class Report(Struct, frozen=True):
+    """A file a job makes of all its findings, e.g. SARIF: a name and its bytes."""
+
+    name: str
+    content: bytes
+
+
+class Job(Protocol):
+    """One kind of work."""
+
+    name: str
+
+    def discover(self, project: Project) -> Iterator[Item]:
+        """The items that are there now, cheapest first to find, newest first. No model is called."""
+        ...
+
+    def advance(self, project: Project, item: Item, rounds: tuple[Round, ...], *, model: bool) -> Step:
+        """What to do next with the item, given the finished rounds. `model=False`: no agent can be asked;
+        do the deterministic part and answer `Done` or `Skip` with coverage that says what nobody looked at.
+        """
+        ...
+
+    def report(
+        self, project: Project, findings: list[Finding], coverage: list[dict[str, Any]]
+    ) -> list[Report]:
+        """Files for people and other tools, of all findings and coverage of the project."""
+        ...
+
+
+def load_job(name: str) -> Job:
+    """The job called `name`, ours or a third party's.
+
+    Raises:
+        ConfigError: no installed package offers a job of that name.
+    """
+    offered = {point.name: point for point in entry_points(group="hundredfold.jobs")}
+    if name not in offered:
+        raise ConfigError(
+            f"there is no job {name!r}", f"Installed jobs: {', '.join(sorted(offered)) or 'none'}."
+        )
+    job: Job = offered[name].load()()
+    return job
