@@ -50,6 +50,8 @@ class ProviderSettings(Section, frozen=True):
     prices: str = ""
     #: at most this many attempts at once on this provider
     max_attempts: int = 100
+    #: a simulation, not a model: all that comes from it is labelled so and never added to real money
+    simulated: bool = False
 
 
 class RouteSettings(Section, frozen=True):

@@ -1,0 +1,83 @@
+"""`hundredfold doctor`: every check, what it found, and how to mend what failed."""
+
+from __future__ import annotations
+
+import os
+
+from hundredfold.agents.protocol import Diagnosis
+from hundredfold.cli.context import Context, Where
+from hundredfold.cli.output import console, print_json
+from hundredfold.errors import HundredfoldError
+
+
+def doctor(*, json: bool = False, where: Where = Where()) -> int:  # noqa: B008
+    """Check what is found on this machine and how to get the rest.
+
+    Exits with 4 if something that is needed is missing.
+
+    Parameters
+    ----------
+    json
+        Print one JSON document.
+    """
+    diagnoses = examine(where.open())
+    if json:
+        print_json({"diagnoses": diagnoses})
+    else:
+        print_diagnoses(diagnoses)
+    return 0 if all(one.ok or not one.needed for one in diagnoses) else 4
+
+
+def examine(context: Context) -> list[Diagnosis]:
+    """All checks, in the order a run needs them."""
+    from hundredfold.agents.codex.diagnosis import diagnose as diagnose_codex
+    from hundredfold.workspaces.diagnosis import diagnose as diagnose_machine
+
+    return [
+        *diagnose_machine(context.place.state),
+        _database(context),
+        *diagnose_codex(context.place.state),
+        *_providers(context),
+    ]
+
+
+def _database(context: Context) -> Diagnosis:
+    try:
+        opened = context.database
+    except HundredfoldError as error:
+        return Diagnosis("database", False, str(error), error.mend)
+    return Diagnosis("database", True, opened.engine.url.render_as_string(hide_password=True))
+
+
+def _providers(context: Context) -> list[Diagnosis]:
+    found = []
+    for name, provider in context.settings.provider.items():
+        if not provider.key_env:
+            found.append(Diagnosis(f"provider {name}", True, f"{provider.base_url}, no key needed"))
+        elif os.environ.get(provider.key_env):
+            found.append(Diagnosis(f"provider {name}", True, f"{provider.base_url}, key in ${provider.key_env}"))
+        else:
+            found.append(
+                Diagnosis(
+                    f"provider {name}",
+                    False,
+                    f"${provider.key_env} is not set",
+                    f"export {provider.key_env}=…; without it a run does only the deterministic part.",
+                    needed=False,
+                )
+            )
+    return found
+
+
+def print_diagnoses(diagnoses: list[Diagnosis]) -> None:
+    """One line a check, and the mend below what failed."""
+    out = console()
+    width = max(len(one.name) for one in diagnoses)
+    for one in diagnoses:
+        mark, style = ("ok", "green") if one.ok else ("missing", "red") if one.needed else ("absent", "yellow")
+        out.print(f"{mark:>8}", style=style, end="")
+        out.print(f"  {one.name:<{width}}  {one.found}", soft_wrap=True)
+        if not one.ok and one.mend:
+            out.print(f"{'':>10}{'':<{width}}  → {one.mend}", soft_wrap=True)
+
+

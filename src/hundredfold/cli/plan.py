@@ -1,0 +1,158 @@
+"""`hundredfold plan`: what a run would look at, and what it would cost at each tier. Spends nothing."""
+
+from __future__ import annotations
+
+from typing import Annotated, get_args
+
+from cyclopts import Parameter
+from msgspec import Struct
+
+from hundredfold.cli.context import Context, Where
+from hundredfold.cli.output import console, print_json
+from hundredfold.cli.run import chosen_jobs, overridden
+from hundredfold.fleet.assembly import why_no_model
+from hundredfold.jobs.protocol import Project, load_job
+from hundredfold.prices.book import PriceBook, load_book
+from hundredfold.prices.cost import Cost
+from hundredfold.prices.money import format_dollars
+from hundredfold.store import items
+from hundredfold.store.database import now_us
+from hundredfold.vocabulary import AgentTask, Item, Tier, Usage
+
+
+class PlannedItem(Struct, frozen=True):
+    """One item of the plan: what agents would be asked of it."""
+
+    item: str
+    key: str
+    title: str
+    state: str
+    tasks: int
+    expected: Usage
+
+
+class Plan(Struct, frozen=True):
+    """A plan of one job. `cost` is picodollars by tier; None where the model has no such price."""
+
+    job: str
+    model: str
+    items: list[PlannedItem]
+    tasks: int
+    expected: Usage
+    cost: dict[str, int | None]
+    review_minutes: float
+    no_model: str
+
+
+def plan(
+    *,
+    job: tuple[str, ...] = (),
+    commits: int | None = None,
+    range_: Annotated[str, Parameter(name="--range")] = "",
+    json: bool = False,
+    where: Where = Where(),  # noqa: B008
+) -> int:
+    """Say what a run would look at and what it is expected to cost at each tier. Spends nothing.
+
+    Parameters
+    ----------
+    job
+        Only these jobs (default: all that are enabled).
+    commits
+        Look at this many of the newest commits.
+    range_
+        Look at this git revision range instead, e.g. v1.0..HEAD.
+    json
+        Print one JSON document.
+    """
+    context = where.open()
+    context = Context(
+        context.repository, overridden(context.settings, commits, range_, None), context.place
+    )
+    plans = [plan_job(context, name) for name in chosen_jobs(context.settings, job)]
+    if json:
+        print_json({"plans": plans})
+    else:
+        for one in plans:
+            print_plan(one)
+    return 0
+
+
+def plan_job(context: Context, name: str) -> Plan:
+    """The plan of one job, by the same code that a run's first round uses."""
+    job = load_job(name)
+    settings = context.settings
+    project = Project(context.place.slug, context.place.root, context.repository, settings.job[name])
+    planned, everything = [], list[AgentTask]()
+    for item in job.discover(project):
+        row = items.find(context.database, item.id)
+        state = row.state if row else "new"
+        tasks = () if state in items.SETTLED else job.planned(project, item)
+        everything += tasks
+        planned.append(_planned(item, state, tasks))
+    over, base = settings.job[name], settings.route
+    provider = over.provider or base.provider
+    model = over.model or base.model
+    book = load_book([context.place.root / file for file in settings.prices])
+    return Plan(
+        job=name,
+        model=model,
+        items=planned,
+        tasks=len(everything),
+        expected=sum((one.expected for one in everything), Usage()),
+        cost=cost_by_tier(book, settings.provider[provider].prices or provider, model, everything),
+        review_minutes=2.0 * sum(1 for one in planned if one.tasks),
+        no_model=why_no_model(settings, [name]),
+    )
+
+
+def _planned(item: Item, state: str, tasks: tuple[AgentTask, ...]) -> PlannedItem:
+    expected = sum((one.expected for one in tasks), Usage())
+    return PlannedItem(item.id, item.key, item.title, state, len(tasks), expected)
+
+
+def cost_by_tier(
+    book: PriceBook, prices: str, model: str, tasks: list[AgentTask]
+) -> dict[str, int | None]:
+    """Picodollars that the tasks are expected to cost at each tier; None: no price for it."""
+    found: dict[str, int | None] = {}
+    for tier in get_args(Tier):
+        costs = [
+            book.cost(prices=prices, model=model, tier=tier, usage=task.expected, at_us=now_us())
+            for task in tasks
+        ]
+        priced = [one.picodollars for one in costs if isinstance(one, Cost)]
+        found[tier] = sum(priced) if len(priced) == len(costs) else None
+    return found
+
+
+def print_plan(plan: Plan) -> None:
+    """The plan as a table and its sums in words."""
+    from rich.table import Table
+    from rich.text import Text
+
+    out = console()
+    table = Table(box=None, padding=(0, 1))
+    for column, justify in (("item", "left"), ("commit", "left"), ("state", "left")):
+        table.add_column(column, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    table.add_column("tasks", justify="right")
+    table.add_column("tokens", justify="right", no_wrap=True)
+    table.add_column("title", no_wrap=True, overflow="ellipsis")
+    for one in plan.items:
+        tokens = one.expected.input + one.expected.output
+        table.add_row(
+            one.item, one.key[:10], one.state, str(one.tasks or "–"), f"{tokens:,}" if tokens else "–", Text(one.title)
+        )
+    out.print(table)
+    total = plan.expected
+    out.print(
+        f"\n{plan.job}: {len(plan.items)} items, {plan.tasks} agent tasks in the first round, about "
+        f"{total.input:,} input tokens ({total.cached:,} of them cached) and {total.output:,} output tokens."
+    )
+    prices = ", ".join(
+        f"{tier} {format_dollars(cost) if cost is not None else 'no price known'}" for tier, cost in plan.cost.items()
+    )
+    out.print(f"Expected cost with {plan.model}: {prices}.")
+    out.print(f"Review, if every item led to one proposal: {plan.review_minutes:.0f} minutes.")
+    if plan.no_model:
+        out.print(f"No model can be asked now: {plan.no_model}. A run would do the deterministic part only.")

@@ -1,0 +1,200 @@
+"""Putting a fleet together for one project, and taking it apart so that nothing is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+
+from msgspec import Struct
+
+from hundredfold.agents.protocol import Backend
+from hundredfold.config import Place, Settings
+from hundredfold.errors import UnavailableError
+from hundredfold.fleet.admission import Admission
+from hundredfold.fleet.board import Board
+from hundredfold.fleet.desk import Desk, GatewayPort
+from hundredfold.fleet.engine import Engine
+from hundredfold.fleet.worker import Worker
+from hundredfold.gateway.client import GatewayHandle, ensure_gateway, supervise
+from hundredfold.gateway.settings import GatewayConfig, Upstream
+from hundredfold.jobs.protocol import Job
+from hundredfold.prices.book import PriceBook, load_book
+from hundredfold.sources.git import Repository
+from hundredfold.store.blobs import Blobs
+from hundredfold.store.database import Database
+from hundredfold.usage.ledger import Ledger
+from hundredfold.vocabulary import Limit
+from hundredfold.workspaces.pool import GitWorkspacePool
+from hundredfold.workspaces.sandbox import find_sandbox
+
+GIGABYTE = 10**9
+STATUS_EVERY_S = 1.0
+
+
+class Assembly(Struct, frozen=True):
+    """A launched fleet."""
+
+    desk: Desk
+    worker: Worker
+    engine: Engine
+    gateway: GatewayHandle | None
+    book: PriceBook
+
+    async def flush(self) -> None:
+        """Wait until every request the gateway has seen is in the ledger."""
+        if self.gateway is not None:
+            await self.gateway.flush()
+
+
+def why_no_model(settings: Settings, jobs: Iterable[str]) -> str:
+    """Why no model can be asked, or "" if one can."""
+    for job in jobs:
+        name = settings.job[job].provider or settings.route.provider
+        provider = settings.provider[name]
+        if provider.key_env and not os.environ.get(provider.key_env):
+            return f"${provider.key_env}, the key of the provider {name}, is not set"
+    return ""
+
+
+@contextlib.asynccontextmanager
+async def assembled(
+    place: Place,
+    settings: Settings,
+    database: Database,
+    blobs: Blobs,
+    repository: Repository,
+    jobs: Iterable[Job],
+    *,
+    person: str,
+    model: bool,
+    idle: bool = False,
+) -> AsyncIterator[Assembly]:
+    """Start gateway (if a model is to be asked), backends and engine; stop them all on leaving.
+
+    Raises:
+        UnavailableError, StorageError, ConfigError: what could not be started, and how to mend it.
+    """
+    book = load_book([place.root / file for file in settings.prices])
+    async with contextlib.AsyncExitStack() as stack:
+        gateway = None
+        if model:
+            gateway = await _gateway(stack, place, settings, database, person)
+        backends = _backends(place, settings) if model else {}
+        stack.push_async_callback(_close_all, backends)
+        pool = GitWorkspacePool(
+            repository.root,
+            place.state / "workspaces",
+            size=settings.workspaces.pool,
+            disk_bytes=int(settings.workspaces.disk_gb * GIGABYTE),
+        )
+        stack.push_async_callback(pool.close)
+        desk = Desk(
+            place=place,
+            settings=settings,
+            database=database,
+            blobs=blobs,
+            repository=repository,
+            jobs={job.name: job for job in jobs},
+            pool=pool,
+            sandbox=_sandbox(settings),
+            backends=backends,
+            gateway=gateway or _NoGateway(),
+            admission=_admission(settings, book, database, gateway),
+            board=Board(),
+            model=model,
+        )
+        worker = Worker(desk)
+        most = max(one.max_attempts for one in settings.provider.values())
+        engine = Engine(
+            database,
+            place.slug,
+            worker,
+            items=settings.fleet.agents if model else 4,
+            attempts=settings.fleet.agents,
+            per_provider=min(most, settings.fleet.agents),
+            idle=idle,
+        )
+        await engine.launch()
+        stack.push_async_callback(asyncio.to_thread, engine.close)
+        yield Assembly(desk=desk, worker=worker, engine=engine, gateway=gateway, book=book)
+
+
+async def _gateway(
+    stack: contextlib.AsyncExitStack,
+    place: Place,
+    settings: Settings,
+    database: Database,
+    person: str,
+) -> GatewayHandle:
+    config = GatewayConfig(
+        database_url=database.url,
+        upstreams={
+            name: Upstream(
+                base_url=one.base_url, key_env=one.key_env, prices=one.prices or name, simulated=one.simulated
+            )
+            for name, one in settings.provider.items()
+        },
+        prices=tuple(str(place.root / file) for file in settings.prices),
+        reserve_output=settings.gateway.reserve_output,
+        first_byte_seconds=settings.gateway.first_byte_seconds,
+        person=person,
+        payer=settings.project.payer,
+        cost_centre=settings.project.cost_centre,
+    )
+    handle = await ensure_gateway(place.state / "gateway", config)
+    stack.push_async_callback(handle.stop)
+    watcher = asyncio.ensure_future(supervise(handle))
+    stack.push_async_callback(_ended, watcher)
+    return handle
+
+
+async def _ended(task: asyncio.Future[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+def _backends(place: Place, settings: Settings) -> dict[str, Backend]:
+    from hundredfold.agents.codex.backend import CodexBackend
+    from hundredfold.agents.codex.locate import find_codex
+    from hundredfold.agents.native import NativeBackend
+
+    backends: dict[str, Backend] = {"native": NativeBackend(_sandbox(settings))}
+    if find_codex() is not None:
+        backends["codex"] = CodexBackend(place.state / "codex")
+    return backends
+
+
+async def _close_all(backends: dict[str, Backend]) -> None:
+    for backend in backends.values():
+        await backend.close()
+
+
+def _sandbox(settings: Settings) -> Sandbox:
+    """The sandbox of this machine; where there is none, one that refuses every command."""
+    return find_sandbox([Path(folder).expanduser() for folder in settings.workspaces.read]) or RefusingSandbox()
+
+
+class _NoGateway:
+    """Stands where no model is asked: nothing may want an address."""
+
+    def address_for(self, token: str) -> str:
+        raise UnavailableError("no gateway runs, since no model is to be asked")
+
+
+def _admission(
+    settings: Settings, book: PriceBook, database: Database, gateway: GatewayHandle | None
+) -> Admission:
+    ledger = Ledger(database)
+
+    def spent(limit: Limit) -> int:
+        return ledger.spent(book, limit)
+
+    def paused_until(provider: str) -> float:
+        return gateway.paused_until(provider) if gateway is not None else 0.0
+
+    return Admission(settings, book, spent, paused_until)

@@ -1,0 +1,51 @@
+"""Keeping each job's cadence while a run watches."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+
+from croniter import croniter
+
+from hundredfold.errors import ConfigError, HundredfoldError
+from hundredfold.fleet.assembly import Assembly
+from hundredfold.fleet.run import Run
+
+WATCH_TICK_S = 2.0
+
+
+def next_due(expression: str, after: float) -> float:
+    """Epoch seconds of the next time the cron expression (UTC) names after `after`.
+
+    Raises:
+        ConfigError: it is not a cron expression.
+    """
+    try:
+        return float(croniter(expression, after).get_next(float))
+    except (ValueError, KeyError) as error:
+        raise ConfigError(
+            f"the cadence {expression!r} is not a cron expression", 'Write it like "*/10 * * * *" (UTC).'
+        ) from error
+
+
+async def watch(assembly: Assembly, run: Run, stop: asyncio.Event, tick: Callable[[Run], None]) -> None:
+    """Take in each job when it is due, until `stop`; a discovery that fails is tried again when next due."""
+    desk = assembly.desk
+    due = {
+        name: next_due(desk.settings.job[name].cadence, time.time())
+        for name in desk.jobs
+        if desk.settings.job[name].cadence
+    }
+    while not stop.is_set():
+        now = time.time()
+        for name in [one for one, at in due.items() if at <= now]:
+            due[name] = next_due(desk.settings.job[name].cadence, now)
+            try:
+                await run.take_in([desk.jobs[name]])
+            except HundredfoldError as error:
+                desk.board.ended.append(f"{name}: could not look for items: {error} {error.mend}")
+        tick(run)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), WATCH_TICK_S)

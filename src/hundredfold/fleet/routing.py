@@ -1,0 +1,50 @@
+"""Which route an attempt takes and which limits hold for it, from the settings."""
+
+from __future__ import annotations
+
+from hundredfold.agents.protocol import Backend
+from hundredfold.config import Budget, Settings, dollars
+from hundredfold.errors import UnavailableError
+from hundredfold.vocabulary import AgentTask, Item, Limit, Route
+
+
+def route_of(settings: Settings, job: str, task: AgentTask | None, backends: dict[str, Backend]) -> Route:
+    """The route for a task of a job: [job.NAME] over [route]; `auto` takes Codex where it is there.
+
+    Raises:
+        UnavailableError: the agent asked for is not installed.
+    """
+    base, over = settings.route, settings.job[job]
+    agent = over.agent or base.agent
+    if agent == "auto":
+        agent = "codex" if "codex" in backends else "native"
+    if agent not in backends:
+        raise UnavailableError(
+            f"the agent {agent!r} is not installed", "`hundredfold doctor` says how to get it."
+        )
+    return Route(
+        backend=agent,
+        provider=over.provider or base.provider,
+        model=over.model or base.model,
+        effort=(task.effort if task else "") or over.effort or base.effort,
+        tier=over.tier or base.tier,
+    )
+
+
+def limits_of(settings: Settings, item: Item, attempt: str) -> tuple[Limit, ...]:
+    """Every hard limit that a request of this attempt falls under."""
+    job_scope = f"job:{item.project}/{item.job}"
+    job_budget = settings.job[item.job].budgets
+    per_attempt = job_budget.attempt or settings.budgets.attempt
+    found = [Limit(f"attempt:{attempt}", "ever", dollars(per_attempt))] if per_attempt else []
+    found += _windows(f"project:{item.project}", settings.budgets)
+    found += _windows(job_scope, job_budget)
+    return tuple(found)
+
+
+def _windows(scope: str, budget: Budget) -> list[Limit]:
+    return [
+        Limit(scope, window, dollars(amount))
+        for window, amount in (("day", budget.day), ("month", budget.month))
+        if amount
+    ]  # type: ignore[misc]

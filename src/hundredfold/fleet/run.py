@@ -1,0 +1,150 @@
+"""A run: take in what the jobs find, let the engine work it off, follow it to its end.
+
+A run that was killed is continued by the next one: what it had taken in is still queued, what was running is
+found again, what was finished is not done twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Callable, Iterable
+
+from msgspec import Struct
+
+from hundredfold.errors import HundredfoldError
+from hundredfold.fleet.assembly import Assembly, assembled
+from hundredfold.jobs.protocol import Job, Report
+from hundredfold.store import attempts, items
+from hundredfold.store.database import now_us
+from hundredfold.vocabulary import Item, identity
+
+TICK_S = 0.25
+
+
+class Taken(Struct, frozen=True):
+    """What discovery came to: taken into this run, already settled, still in progress."""
+
+    found: int = 0
+    queued: int = 0
+    continued: int = 0
+    unchanged: int = 0
+    deferred: int = 0
+
+
+class RunResult(Struct, frozen=True):
+    """How a run ended. `halted` is what stopped it early, `states` counts its items by end state."""
+
+    run: str
+    taken: Taken
+    states: dict[str, int]
+    attempts: dict[str, int]
+    halted: HundredfoldError | None
+    stopped: bool
+    reports: tuple[Report, ...] = ()
+
+    @property
+    def incomplete(self) -> int:
+        """Items that nobody can call looked at."""
+        return sum(self.states.get(state, 0) for state in ("incomplete", "failed", "cancelled", "queued"))
+
+
+class Run:
+    """One run of a project's jobs, alive between `launched` and its end."""
+
+    def __init__(self, assembly: Assembly, person: str) -> None:
+        self.assembly = assembly
+        self.desk = assembly.desk
+        self.id = identity("run", self.desk.place.slug, now_us(), os.getpid())
+        self.taken = Taken()
+        items.begin_run(self.desk.database, self.id, self.desk.place.slug, person)
+
+    async def take_in(self, jobs: Iterable[Job], progress: Callable[[int], None] = lambda _: None) -> None:
+        """Discover and queue: first what an earlier run left open, then what is new or changed."""
+        slug, database = self.desk.place.slug, self.desk.database
+        left = items.of_project(database, slug, states=items.OPEN)
+        for row in left:
+            await self.assembly.engine.enqueue(row.item.id, row.run or self.id, row.item.priority)
+        found = queued = deferred = 0
+        full = self._inbox_full()
+        for job in jobs:
+            for item in await asyncio.to_thread(_discovered, job, self.desk.project(job.name)):
+                found += 1
+                progress(found)
+                if full:
+                    deferred += 1
+                elif items.queue(database, item, self.id):
+                    queued += 1
+                    await self.assembly.engine.enqueue(item.id, self.id, item.priority)
+        self.taken = Taken(found, queued, len(left), max(0, found - queued - deferred - len(left)), deferred)
+
+    def _inbox_full(self) -> bool:
+        """Rule 7: unreviewed work is bounded."""
+        from hundredfold.proposals.inbox import pending_minutes
+
+        bound = self.desk.settings.fleet.review_minutes
+        return self.desk.model and pending_minutes(self.desk.database, self.desk.place.slug) > bound
+
+    def open_items(self) -> int:
+        """How many items are still queued or worked on."""
+        by_state = items.counts(self.desk.database, self.desk.place.slug)
+        return sum(by_state.get(state, 0) for state in items.OPEN)
+
+    async def drain(self, stop: asyncio.Event, tick: Callable[[Run], None]) -> None:
+        """Wait until nothing is open or `stop` is set, telling `tick` four times a second."""
+        while await asyncio.to_thread(self.open_items) and not stop.is_set():
+            tick(self)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), TICK_S)
+
+    def result(self, jobs: Iterable[Job], *, stopped: bool) -> RunResult:
+        """Record the end and return what came of it."""
+        slug, database = self.desk.place.slug, self.desk.database
+        result = RunResult(
+            run=self.id,
+            taken=self.taken,
+            states=items.counts(database, slug, self.id),
+            attempts=attempts.counts(database, slug, self.id),
+            halted=self.assembly.worker.halted,
+            stopped=stopped,
+            reports=tuple(self._reports(jobs)),
+        )
+        items.end_run(
+            database,
+            self.id,
+            {
+                "states": result.states,
+                "attempts": result.attempts,
+                "halted": str(result.halted or ""),
+                "stopped": stopped,
+            },
+        )
+        return result
+
+    def _reports(self, jobs: Iterable[Job]) -> list[Report]:
+        from hundredfold.proposals.record import coverage_of, findings_of
+
+        made = []
+        for job in jobs:
+            slug, database = self.desk.place.slug, self.desk.database
+            found = findings_of(database, slug, job.name)
+            for report in job.report(self.desk.project(job.name), found, coverage_of(database, slug, job.name)):
+                folder = self.desk.place.state / "reports" / job.name
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                scratch = folder / f".{report.name}.new"
+                scratch.write_bytes(report.content)
+                scratch.replace(folder / report.name)
+                made.append(report)
+        return made
+
+
+def _discovered(job: Job, project: object) -> list[Item]:
+    return list(job.discover(project))  # type: ignore[arg-type]
+
+
+@contextlib.asynccontextmanager
+async def launched(assembly_args: dict[str, object], person: str) -> AsyncIterator[Run]:
+    """A run on a launched fleet; on leaving, agents are stopped and nothing is left behind."""
+    async with assembled(**assembly_args) as assembly:  # type: ignore[arg-type]
+        yield Run(assembly, person)

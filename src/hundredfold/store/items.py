@@ -1,0 +1,147 @@
+"""Queries on projects, runs and items: what was found, in which state it is, what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from msgspec import Struct
+
+from hundredfold.store.database import Database, insert_ignore, now_us
+from hundredfold.store.schema import items, projects, runs
+from hundredfold.vocabulary import Item
+
+ItemState = Literal[
+    "queued", "working", "done", "skipped", "incomplete", "failed", "cancelled", "listed", "deferred"
+]
+SETTLED: frozenset[ItemState] = frozenset({"done", "skipped"})  # not worked again while the digest stands
+OPEN: frozenset[ItemState] = frozenset({"queued", "working"})  # in the engine's hands
+
+
+class ItemRow(Struct, frozen=True):
+    """An item with what became of it so far."""
+
+    item: Item
+    state: ItemState
+    reason: str
+    run: str | None
+    dropped: dict[str, int]
+
+
+def keep_project(database: Database, slug: str, root: Path) -> None:
+    """Make the project known; its root may have moved."""
+    with database.write() as connection:
+        connection.execute(
+            insert_ignore(database, projects).values(slug=slug, root=str(root), created_us=now_us())
+        )
+        connection.execute(sa.update(projects).where(projects.c.slug == slug).values(root=str(root)))
+
+
+def begin_run(database: Database, run: str, project: str, person: str) -> None:
+    """Record that a run of the project began, asked for by `person`."""
+    with database.write() as connection:
+        connection.execute(
+            insert_ignore(database, runs).values(id=run, project=project, person=person, started_us=now_us())
+        )
+
+
+def end_run(database: Database, run: str, summary: dict[str, Any]) -> None:
+    """Record how the run ended."""
+    with database.write() as connection:
+        connection.execute(sa.update(runs).where(runs.c.id == run).values(ended_us=now_us(), summary=summary))
+
+
+def find(database: Database, item_id: str) -> ItemRow | None:
+    """One item by its id."""
+    with database.read() as connection:
+        row = connection.execute(sa.select(items).where(items.c.id == item_id)).one_or_none()
+    return None if row is None else _row(row)
+
+
+def of_project(
+    database: Database, project: str, *, job: str | None = None, states: Iterable[str] = ()
+) -> list[ItemRow]:
+    """The project's items, newest found first."""
+    query = sa.select(items).where(items.c.project == project).order_by(items.c.found_us.desc(), items.c.id)
+    if job is not None:
+        query = query.where(items.c.job == job)
+    if wanted := list(states):
+        query = query.where(items.c.state.in_(wanted))
+    with database.read() as connection:
+        return [_row(row) for row in connection.execute(query)]
+
+
+def queue(database: Database, found: Item, run: str) -> bool:
+    """Take an item into a run; False if it is settled or already in the engine's hands.
+
+    An item that could not be finished before, or was only listed, is queued again.
+    """
+    values = {
+        "id": found.id,
+        "project": found.project,
+        "job": found.job,
+        "key": found.key,
+        "digest": found.digest,
+        "title": found.title,
+        "revision": found.revision,
+        "priority": found.priority,
+        "payload": found.payload,
+        "state": "queued",
+        "reason": "",
+        "run": run,
+        "found_us": now_us(),
+        "changed_us": now_us(),
+    }
+    with database.write() as connection:
+        fresh = insert_ignore(database, items).values(**values).returning(items.c.id)
+        if connection.execute(fresh).first() is not None:
+            return True
+        again = (
+            sa.update(items)
+            .where(items.c.id == found.id, items.c.state.not_in(SETTLED | OPEN))
+            .values(state="queued", reason="", run=run, priority=found.priority, changed_us=now_us())
+        )
+        return connection.execute(again).rowcount == 1
+
+
+def set_state(database: Database, item_id: str, state: ItemState, reason: str = "") -> None:
+    """Move an item to a state; the reason is shown to people."""
+    with database.write() as connection:
+        connection.execute(
+            sa.update(items)
+            .where(items.c.id == item_id)
+            .values(state=state, reason=reason, changed_us=now_us())
+        )
+
+
+def counts(database: Database, project: str, run: str | None = None) -> dict[str, int]:
+    """How many of the project's items (or of one run's) are in each state."""
+    query = (
+        sa.select(items.c.state, sa.func.count()).where(items.c.project == project).group_by(items.c.state)
+    )
+    if run is not None:
+        query = query.where(items.c.run == run)
+    with database.read() as connection:
+        return dict(connection.execute(query).tuples().all())
+
+
+def _row(row: Any) -> ItemRow:
+    return ItemRow(
+        item=Item(
+            id=row.id,
+            project=row.project,
+            job=row.job,
+            key=row.key,
+            digest=row.digest,
+            title=row.title,
+            revision=row.revision,
+            priority=row.priority,
+            payload=row.payload,
+        ),
+        state=row.state,
+        reason=row.reason,
+        run=row.run,
+        dropped=row.dropped or {},
+    )

@@ -1,0 +1,157 @@
+"""Queries on proposals and decisions. A state changes only by compare-and-set, so two people can't both win."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from msgspec import Struct
+
+from hundredfold.store.database import Database, insert_ignore, now_us
+from hundredfold.store.schema import decisions, proposals
+from hundredfold.store.text import storable
+from hundredfold.vocabulary import Decision, Proposal, ProposalState, identity
+
+
+class ProposalRow(Struct, frozen=True):
+    """A proposal with what became of it so far."""
+
+    proposal: Proposal
+    state: ProposalState
+    run: str | None
+    opened_us: int
+    changed_us: int
+
+
+def keep(
+    connection: sa.Connection, database: Database, proposed: Iterable[Proposal], run: str | None, at_us: int
+) -> None:
+    """Keep proposals as open; one that is there already keeps its state, its decisions and its wording."""
+    rows = [
+        {
+            "id": one.id,
+            "project": one.project,
+            "job": one.job,
+            "item": one.item,
+            "run": run,
+            "type": one.type,
+            "title": storable(one.title),
+            "private": one.private,
+            "state": "open",
+            "record": msgspec.to_builtins(one),
+            "review_minutes": one.review_minutes,
+            "opened_us": at_us,
+            "changed_us": at_us,
+        }
+        for one in proposed
+    ]
+    if rows:
+        connection.execute(insert_ignore(database, proposals), rows)
+
+
+def find(database: Database, proposal: str) -> ProposalRow | None:
+    """One proposal by its id."""
+    with database.read() as connection:
+        row = connection.execute(sa.select(proposals).where(proposals.c.id == proposal)).one_or_none()
+    return None if row is None else _row(row)
+
+
+def of_project(
+    database: Database,
+    project: str,
+    *,
+    states: Collection[str] = (),
+    job: str | None = None,
+    type_: str | None = None,
+    run: str | None = None,
+    item: str | None = None,
+) -> list[ProposalRow]:
+    """The project's proposals, oldest first."""
+    query = (
+        sa.select(proposals)
+        .where(proposals.c.project == project)
+        .order_by(proposals.c.opened_us, proposals.c.id)
+    )
+    if states:
+        query = query.where(proposals.c.state.in_(states))
+    for column, wanted in (
+        (proposals.c.job, job),
+        (proposals.c.type, type_),
+        (proposals.c.run, run),
+        (proposals.c.item, item),
+    ):
+        if wanted is not None:
+            query = query.where(column == wanted)
+    with database.read() as connection:
+        return [_row(row) for row in connection.execute(query)]
+
+
+def minutes(database: Database, project: str, states: Collection[str]) -> float:
+    """Expected review minutes of the project's proposals in these states."""
+    query = sa.select(sa.func.sum(proposals.c.review_minutes)).where(
+        proposals.c.project == project, proposals.c.state.in_(states)
+    )
+    with database.read() as connection:
+        return float(connection.execute(query).scalar() or 0.0)
+
+
+def move(
+    connection: sa.Connection, proposal: str, before: Collection[ProposalState], after: ProposalState
+) -> bool:
+    """Change a proposal's state if it is one of `before` right now; False (and no change) if it is not."""
+    return (
+        connection.execute(
+            sa.update(proposals)
+            .where(proposals.c.id == proposal, proposals.c.state.in_(before))
+            .values(state=after, changed_us=now_us())
+        ).rowcount
+        == 1
+    )
+
+
+def add_decision(connection: sa.Connection, decision: Decision) -> None:
+    """Record a decision."""
+    connection.execute(
+        sa.insert(decisions).values(
+            id=identity("decision", decision.proposal, decision.verdict, decision.by, decision.at_us),
+            proposal=decision.proposal,
+            verdict=decision.verdict,
+            by=decision.by,
+            reason=storable(decision.reason),
+            seconds=decision.seconds,
+            at_us=decision.at_us,
+        )
+    )
+
+
+def decisions_of(database: Database, proposal: str) -> list[Decision]:
+    """The decisions on a proposal, oldest first."""
+    query = (
+        sa.select(decisions)
+        .where(decisions.c.proposal == proposal)
+        .order_by(decisions.c.at_us, decisions.c.id)
+    )
+    with database.read() as connection:
+        return [
+            Decision(
+                proposal=row.proposal,
+                verdict=row.verdict,
+                by=row.by,
+                reason=row.reason,
+                at_us=row.at_us,
+                seconds=row.seconds,
+            )
+            for row in connection.execute(query)
+        ]
+
+
+def _row(row: Any) -> ProposalRow:
+    return ProposalRow(
+        proposal=msgspec.convert(row.record, Proposal),
+        state=row.state,
+        run=row.run,
+        opened_us=row.opened_us,
+        changed_us=row.changed_us,
+    )

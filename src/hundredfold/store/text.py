@@ -1,0 +1,19 @@
+"""Text that both databases take: PostgreSQL refuses NUL, and neither encodes a lone surrogate."""
+
+from __future__ import annotations
+
+import re
+
+_REFUSED = re.compile("[\x00\ud800-\udfff]")
+
+
+def storable(text: str) -> str:
+    """`text` with NUL and undecodable bytes (surrogateescape) written as `\\xNN`, other surrogates `\\uNNNN`."""
+    return _REFUSED.sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    if code == 0:
+        return "\\x00"
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"

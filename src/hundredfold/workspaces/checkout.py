@@ -1,0 +1,263 @@
+"""Checkouts off a user's repository that neither touch it nor run anything it says.
+
+Each checkout has a private git folder that borrows the objects of the user's repository (git's alternates).
+So nothing is copied, no worktree, branch, index or lock ever appears in the user's `.git`, attempts are
+isolated from each other, and cleaning up after a kill is removing a folder. Configuration is ours alone: no
+hook, filter, text conversion, file-system monitor, submodule or network is in reach, and attributes can't
+rewrite bytes: what is checked out is what the commit holds.
+
+A borrowed object lives as long as the user's repository keeps it: a `git gc` there may prune commits that no
+branch or tag reaches any more (after two weeks, by git's default). Such a revision is then a RepositoryError.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from msgspec import Struct
+
+from hundredfold.errors import RepositoryError, StorageError, UnavailableError
+from hundredfold.workspaces.manifest import BLOCK
+
+_SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_DISK_MEND = "Free some disk space, or set HUNDREDFOLD_HOME to a folder with room."
+
+_CONFIG = """\
+[core]
+\trepositoryformatversion = {version}
+\tbare = false
+\tfilemode = true
+\tsymlinks = true
+\tautocrlf = false
+\thooksPath = /dev/null
+\tfsmonitor = false
+\tlogAllRefUpdates = false
+[extensions]
+{extensions}
+[gc]
+\tauto = 0
+[maintenance]
+\tauto = false
+[submodule]
+\trecurse = false
+[protocol]
+\tallow = never
+[advice]
+\tdetachedHead = false
+"""
+#: the last word on attributes: bytes are checked out as they are, whatever the tree's .gitattributes say
+_ATTRIBUTES = "* -text !eol -ident -filter -working-tree-encoding\n"
+
+
+class Source(Struct, frozen=True):
+    """The user's repository, as far as a checkout must know it."""
+
+    path: Path
+    common: Path
+    object_format: str
+
+
+class TreeFacts(Struct, frozen=True):
+    """How large a checkout of a revision will be: files, and bytes of disk rounded up to blocks."""
+
+    files: int
+    disk_bytes: int
+
+
+def git(*arguments: str, git_dir: Path, tree: Path | None = None, timeout_s: float = 600.0) -> bytes:
+    """Run git on `git_dir` alone, never on what a work tree says its repository is.
+
+    Raises:
+        StorageError: the disk is full or read-only.
+        RepositoryError: git refused otherwise, or took longer than `timeout_s`.
+        UnavailableError: there is no git.
+    """
+    environment = {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "LC_ALL": "C",
+        "GIT_DIR": str(git_dir),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_NO_LAZY_FETCH": "1",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_ALLOW_PROTOCOL": "",
+    }
+    if tree is not None:
+        environment["GIT_WORK_TREE"] = str(tree)
+    # The owner of the repository does not matter here: nothing in its configuration is executed.
+    command = [
+        "git",
+        "-c",
+        "safe.directory=*",
+        "-c",
+        "core.hooksPath=/dev/null",
+        "-c",
+        "core.fsmonitor=false",
+    ]
+    try:
+        done = subprocess.run(
+            [*command, *arguments],
+            cwd=tree or git_dir,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=timeout_s,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise UnavailableError("there is no git", "Install git 2.31 or newer.") from error
+    except subprocess.TimeoutExpired as error:
+        raise RepositoryError(f"git {arguments[0]} took longer than {timeout_s:.0f} s", "") from error
+    if done.returncode != 0:
+        said = done.stderr.decode("utf-8", "replace").strip().replace("\n", "; ")[:500]
+        if "No space left on device" in said or "Read-only file system" in said:
+            raise StorageError(f"git {arguments[0]} could not write: {said}", _DISK_MEND)
+        raise RepositoryError(f"git {arguments[0]} failed: {said}", "")
+    return done.stdout
+
+
+def open_source(repository: Path) -> Source:
+    """Find the git folder of the user's repository (a work tree, a linked one, or bare).
+
+    Raises:
+        RepositoryError: not a git repository.
+    """
+    path = repository.resolve()
+    dot = path / ".git"
+    try:
+        if dot.is_file():
+            git_dir = Path(path, dot.read_text("utf-8", "surrogateescape").removeprefix("gitdir:").strip())
+        else:
+            git_dir = dot if dot.is_dir() else path
+        lines = os.fsdecode(
+            git("rev-parse", "--git-common-dir", "--show-object-format", git_dir=git_dir)
+        ).splitlines()
+    except (OSError, RepositoryError) as error:
+        raise RepositoryError(
+            f"{repository} is not a git repository", "Name the folder of a git repository."
+        ) from error
+    return Source(path, (git_dir / lines[0]).resolve(), lines[1])
+
+
+def resolve(source: Source, revision: str) -> str:
+    """The full sha of the commit that `revision` names.
+
+    Raises:
+        RepositoryError: there is no such commit.
+    """
+    try:
+        named = f"{revision}^{{commit}}"
+        found = git("rev-parse", "--verify", "--quiet", "--end-of-options", named, git_dir=source.common)
+    except RepositoryError as error:
+        raise RepositoryError(
+            f"there is no commit {revision} in {source.path}",
+            "If it was there before, it was pruned by a `git gc`: fetch it again.",
+        ) from error
+    sha = found.decode().strip()
+    assert _SHA.fullmatch(sha), sha
+    return sha
+
+
+def measure(source: Source, sha: str) -> TreeFacts:
+    """How large a checkout of `sha` will be. Submodules are left empty and count as an empty folder.
+
+    Raises:
+        RepositoryError: an object is missing (a partial clone, a damaged repository).
+    """
+    listing = git("ls-tree", "-r", "-l", "-z", "--full-tree", sha, git_dir=source.common)
+    files = blocks = 0
+    folders: set[bytes] = set()
+    for entry in listing.split(b"\0")[:-1]:
+        about, _, path = entry.partition(b"\t")
+        size = about.rpartition(b" ")[2]
+        files += 1
+        blocks += -(-int(size) // BLOCK) if size.isdigit() else 1
+        folders.add(path.rpartition(b"/")[0])
+    # The private git folder holds an index of about 120 bytes a file.
+    return TreeFacts(files, (blocks + len(folders)) * BLOCK + files * 120 + 16 * BLOCK)
+
+
+def create(source: Source, git_dir: Path, tree: Path) -> None:
+    """Make the private git folder and the empty tree, both new.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    sha256 = source.object_format == "sha256"
+    config = _CONFIG.format(
+        version=1 if sha256 else 0, extensions="\tobjectformat = sha256" if sha256 else ""
+    )
+    files = {
+        "HEAD": "ref: refs/heads/none\n",
+        "config": config,
+        "objects/info/alternates": f"{source.common / 'objects'}\n",
+        "info/attributes": _ATTRIBUTES,
+    }
+    try:
+        tree.mkdir(mode=0o700)
+        (git_dir / "refs").mkdir(parents=True)
+        for name, text in files.items():
+            path = git_dir / name
+            path.parent.mkdir(exist_ok=True, parents=True)
+            path.write_text(text, "utf-8", "surrogateescape")
+        (tree / ".git").write_text("gitdir: ../git\n")
+    except OSError as error:
+        raise StorageError(f"a checkout can't be made in {tree}: {error.strerror}", _DISK_MEND) from error
+
+
+def check_out(source: Source, git_dir: Path, tree: Path, sha: str) -> None:
+    """Bring the tree to `sha`, from whatever revision it is at.
+
+    Raises:
+        RepositoryError: the revision can't be checked out.
+        StorageError: the disk refused.
+    """
+    boundary = source.common / "shallow"
+    if boundary.is_file():
+        shutil.copyfile(boundary, git_dir / "shallow")
+    git("checkout", "--force", "--detach", "--quiet", sha, git_dir=git_dir, tree=tree)
+
+
+def changes(git_dir: Path, tree: Path) -> Iterator[str]:
+    """What differs from the revision that is checked out, one printable line each; contents are compared."""
+    if (tree / ".git").is_symlink() or (tree / ".git").read_bytes() != b"gitdir: ../git\n":
+        yield "modified: .git"
+    listing = git(
+        "status",
+        "--porcelain=v1",
+        "-z",
+        "--no-renames",
+        "--ignored=matching",
+        "--untracked-files=all",
+        "--ignore-submodules=all",
+        git_dir=git_dir,
+        tree=tree,
+    )
+    kinds = {b"??": "added", b"!!": "added (ignored)", b" D": "deleted"}
+    for entry in listing.split(b"\0")[:-1]:
+        path = entry[3:].decode("utf-8", "backslashreplace")
+        yield f"{kinds.get(entry[:2], 'modified')}: {path!r}"
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder and all below it, also where an agent took our own permissions away.
+
+    Raises:
+        StorageError: something can't be removed.
+    """
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        for path, _, _ in os.walk(folder):  # top down: each folder is opened before it is entered
+            Path(path).chmod(0o700)
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise StorageError(f"{folder} can't be removed: {error}", "Remove it by hand.") from error

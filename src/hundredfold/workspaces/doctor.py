@@ -1,0 +1,67 @@
+"""What `doctor` says of the machine: git, the sandbox, descriptors, the disk."""
+
+from __future__ import annotations
+
+import re
+import resource
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from hundredfold.agents.protocol import Diagnosis
+from hundredfold.workspaces.sandbox import MEND, examine
+
+#: `git rev-parse --show-object-format` and `--path-format` need it
+_LEAST_GIT = (2, 31)
+#: each attempt may hold a connection to the gateway, and so does the gateway on both sides
+_DESCRIPTORS_AN_ATTEMPT = 4
+_DESCRIPTORS_OF_OUR_OWN = 256
+
+
+def diagnose(folder: Path, *, disk_bytes: int, attempts: int, read: Sequence[Path] = ()) -> list[Diagnosis]:
+    """Look at what the workspaces below `folder` need, for that many attempts at once."""
+    return [_git(), _sandbox(read), _descriptors(attempts), _disk(folder, disk_bytes)]
+
+
+def _git() -> Diagnosis:
+    mend = f"Install git {'.'.join(map(str, _LEAST_GIT))} or newer."
+    try:
+        said = subprocess.run(
+            ["git", "--version"], capture_output=True, timeout=10, check=False
+        ).stdout.decode()
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Diagnosis("git", False, f"git can't be run: {error}", mend)
+    version = re.search(r"(\d+)\.(\d+)", said)
+    ok = version is not None and (int(version[1]), int(version[2])) >= _LEAST_GIT
+    return Diagnosis("git", ok, said.strip() or "git said nothing", "" if ok else mend)
+
+
+def _sandbox(read: Sequence[Path]) -> Diagnosis:
+    sandbox, found = examine(tuple(read))
+    if sandbox is not None:
+        return Diagnosis("sandbox", True, found, needed=False)
+    return Diagnosis("sandbox", False, f"{found}; agents' commands are refused", MEND, needed=False)
+
+
+def _descriptors(attempts: int) -> Diagnosis:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    need = attempts * _DESCRIPTORS_AN_ATTEMPT + _DESCRIPTORS_OF_OUR_OWN
+    ok = hard == resource.RLIM_INFINITY or hard >= need
+    mend = "" if ok else f"Raise the hard limit to {need} (`ulimit -Hn`), or run fewer agents at once."
+    shown = "unlimited" if hard == resource.RLIM_INFINITY else str(hard)
+    return Diagnosis("open files", ok, f"limit {shown}, needed {need}", mend)
+
+
+def _disk(folder: Path, disk_bytes: int) -> Diagnosis:
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    ok = free >= disk_bytes
+    mend = "" if ok else "Free some disk space, or lower disk-gb in [workspaces]."
+    return Diagnosis(
+        "disk",
+        ok,
+        f"{free / 10**9:.1f} GB free, workspaces may take {disk_bytes / 10**9:.1f}",
+        mend,
+        needed=False,
+    )

@@ -1,0 +1,62 @@
+"""The real simulated provider as a process, for any test that needs a model to answer."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from hundredfold.simulation.provider.log import LogLine, read_log
+
+
+class RunningProvider(Struct, frozen=True):
+    """`base_url` ends in `/v1`; `log` is the exact log; `pid` for tests that kill it."""
+
+    base_url: str
+    port: int
+    log: Path
+    pid: int
+
+    def lines(self) -> list[LogLine]:
+        """What the log holds now."""
+        return read_log(self.log)
+
+
+@contextmanager
+def simulated_provider(
+    tmp_path: Path, *, seed: int = 0, port: int = 0, **profile: Any
+) -> Iterator[RunningProvider]:
+    """Run it with a profile given as tables: `simulated_provider(tmp_path, faults={"cut": 1.0})`."""
+    file = tmp_path / "provider-profile.toml"
+    top = [f"{key} = {json.dumps(value)}" for key, value in profile.items() if not isinstance(value, dict)]
+    tables = [
+        f"[{name}]\n" + "\n".join(f"{key} = {json.dumps(value)}" for key, value in table.items())
+        for name, table in profile.items()
+        if isinstance(table, dict)
+    ]
+    file.write_text("\n".join(top + tables) + "\n", encoding="utf-8")
+    log = tmp_path / "provider-log.jsonl"
+    command = [sys.executable, "-m", "hundredfold.simulation.provider", "--log", str(log)]
+    command += ["--seed", str(seed), "--profile", str(file), "--port", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    try:
+        assert process.stdout is not None
+        said = process.stdout.readline()
+        assert said, f"the simulated provider did not start (exit code {process.wait(10)})"
+        where = json.loads(said)
+        yield RunningProvider(where["base_url"], where["port"], log, process.pid)
+    finally:
+        process.terminate()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(5)
+        if process.stdout is not None:
+            process.stdout.close()
