@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import jsonschema
+import psutil
 import pytest
 
 from hundredfold.errors import ConfigError
@@ -93,7 +97,7 @@ async def test_a_stream_has_the_events_in_order_and_its_usage_is_in_the_log(tmp_
     text = done["output"][0]["content"][0]["text"]
     assert "".join(e["delta"] for e in events if e["type"] == "response.output_text.delta") == text
     jsonschema.validate(json.loads(text), SCHEMA)
-    assert done["service_tier"] == "priority"
+    assert (events[0]["response"]["service_tier"], done["service_tier"]) == ("priority", "priority")
     (line,) = provider.lines()
     assert (line.outcome, line.response_id, line.tier_served) == ("served", done["id"], "priority")
     assert line.usage is not None
@@ -164,6 +168,8 @@ async def test_the_answer_names_the_tier_that_served_it(
     with simulated_provider(tmp_path, mind={"rounds": [0, 0]}, **profile) as provider:
         _, _, events = await post(provider, request(**more))
     assert events[-1]["response"].get("service_tier") == served
+    # Until the end a stream names the tier that was asked for, as the real one does.
+    assert events[0]["response"].get("service_tier") == (served and (asked or "auto"))
 
 
 @pytest.mark.parametrize(
@@ -221,7 +227,7 @@ async def test_a_hanging_request_is_held_until_the_caller_leaves(tmp_path: Path,
     assert (line.usage is None) == (fault == "hang")
 
 
-@pytest.mark.parametrize("fault", ["malformed", "schema_break", "refusal"])
+@pytest.mark.parametrize("fault", ["malformed", "schema_break", "refusal", "declined"])
 async def test_answers_go_wrong_as_the_profile_says(tmp_path: Path, fault: str) -> None:
     with simulated_provider(tmp_path, mind={"rounds": [0, 0]}, answers={fault: 1.0}) as provider:
         _, _, events = await post(provider, request())
@@ -229,7 +235,7 @@ async def test_answers_go_wrong_as_the_profile_says(tmp_path: Path, fault: str) 
     part = events[-1]["response"]["output"][0]["content"][0]
     if fault == "refusal":
         assert part["type"] == "refusal"
-    elif fault == "malformed":
+    elif fault in ("malformed", "declined"):
         with pytest.raises(json.JSONDecodeError):
             json.loads(part["text"])
     else:
@@ -269,6 +275,8 @@ async def test_the_log_goes_on_in_the_same_file_and_ids_never_repeat(tmp_path: P
     for _ in range(2):
         with simulated_provider(tmp_path, seed=7) as provider:
             await post(provider, request())
+        with provider.log.open("ab") as torn:
+            torn.write(b'{"seq":99,"at')
     lines = read_log(provider.log)
     assert [line.seq for line in lines] == [1, 2]
     assert len({line.response_id for line in lines}) == 2
@@ -319,3 +327,39 @@ def test_an_unknown_profile_names_the_known_ones() -> None:
     with pytest.raises(ConfigError) as error:
         load_profile("nothing-of-that-name")
     assert "calm" in error.value.mend
+
+
+async def test_an_answer_longer_than_its_cap_is_incomplete_and_bills_the_cap(tmp_path: Path) -> None:
+    with simulated_provider(tmp_path, mind={"rounds": [0, 0]}) as provider:
+        _, _, events = await post(provider, request(max_output_tokens=193))
+        (line,) = provider.lines()
+    assert events[-1]["type"] == "response.incomplete"
+    assert events[-1]["response"]["incomplete_details"] == {"reason": "max_output_tokens"}
+    assert line.usage is not None
+    assert line.usage.output == 193 == events[-1]["response"]["usage"]["output_tokens"]
+
+
+async def test_no_tool_is_called_where_the_request_forbids_it(tmp_path: Path) -> None:
+    with simulated_provider(tmp_path, mind={"rounds": [5, 5]}) as provider:
+        _, _, events = await post(provider, request(tools=[SHELL], tool_choice="none"))
+    assert events[-1]["response"]["output"][0]["type"] == "message"
+
+
+def test_the_provider_ends_with_the_process_that_started_it_even_if_that_is_killed(tmp_path: Path) -> None:
+    script = (
+        "import pathlib, sys, time\n"
+        "from hundredfold.simulation.process import provider_process\n"
+        "with provider_process(pathlib.Path(sys.argv[1]), profile='calm') as provider:\n"
+        "    print(provider.pid, flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "log")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as owner:
+        assert owner.stdout is not None
+        provider = psutil.Process(int(owner.stdout.readline()))
+        owner.kill()
+    for _ in range(50):
+        if not provider.is_running() or provider.status() == psutil.STATUS_ZOMBIE:
+            return
+        time.sleep(0.1)
+    pytest.fail("the provider outlived the process that started it")

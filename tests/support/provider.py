@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from hundredfold.simulation.process import provider_process
 from hundredfold.simulation.provider.log import LogLine, read_log
 
 
@@ -36,27 +35,11 @@ def simulated_provider(
     file = tmp_path / "provider-profile.toml"
     top = [f"{key} = {json.dumps(value)}" for key, value in profile.items() if not isinstance(value, dict)]
     tables = [
-        f"[{name}]\n" + "\n".join(f"{key} = {json.dumps(value)}" for key, value in table.items())
+        f"[{name}]\n" + "\n".join(f"{json.dumps(key)} = {json.dumps(value)}" for key, value in table.items())
         for name, table in profile.items()
         if isinstance(table, dict)
     ]
     file.write_text("\n".join(top + tables) + "\n", encoding="utf-8")
     log = tmp_path / "provider-log.jsonl"
-    command = [sys.executable, "-m", "hundredfold.simulation.provider", "--log", str(log)]
-    command += ["--seed", str(seed), "--profile", str(file), "--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
-    try:
-        assert process.stdout is not None
-        said = process.stdout.readline()
-        assert said, f"the simulated provider did not start (exit code {process.wait(10)})"
-        where = json.loads(said)
-        yield RunningProvider(where["base_url"], where["port"], log, process.pid)
-    finally:
-        process.terminate()
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(5)
-        if process.stdout is not None:
-            process.stdout.close()
+    with provider_process(log, profile=str(file), seed=seed, port=port) as running:
+        yield RunningProvider(running.base_url, running.port, log, running.pid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from hundredfold.agents.protocol import Diagnosis
 from hundredfold.cli.context import Context, Where
@@ -33,8 +34,15 @@ def examine(context: Context) -> list[Diagnosis]:
     from hundredfold.agents.codex.diagnosis import diagnose as diagnose_codex
     from hundredfold.workspaces.diagnosis import diagnose as diagnose_machine
 
+    settings = context.settings
+    machine = diagnose_machine(
+        context.place.state / "workspaces",
+        disk_bytes=int(settings.workspaces.disk_gb * 10**9),
+        attempts=settings.fleet.agents,
+        read=[Path(folder).expanduser() for folder in settings.workspaces.read],
+    )
     return [
-        *diagnose_machine(context.place.state),
+        *machine,
         _database(context),
         *diagnose_codex(context.place.state),
         *_providers(context),

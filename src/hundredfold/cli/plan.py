@@ -12,9 +12,8 @@ from hundredfold.cli.output import console, print_json
 from hundredfold.cli.run import chosen_jobs, overridden
 from hundredfold.fleet.assembly import why_no_model
 from hundredfold.jobs.protocol import Project, load_job
-from hundredfold.prices.book import PriceBook, load_book
-from hundredfold.prices.cost import Cost
-from hundredfold.prices.money import format_dollars
+from hundredfold.prices.book import Cost, PriceBook, load_book
+from hundredfold.prices.money import dollars_text
 from hundredfold.store import items
 from hundredfold.store.database import now_us
 from hundredfold.vocabulary import AgentTask, Item, Tier, Usage
@@ -150,7 +149,7 @@ def print_plan(plan: Plan) -> None:
         f"{total.input:,} input tokens ({total.cached:,} of them cached) and {total.output:,} output tokens."
     )
     prices = ", ".join(
-        f"{tier} {format_dollars(cost) if cost is not None else 'no price known'}" for tier, cost in plan.cost.items()
+        f"{tier} {dollars_text(cost) if cost is not None else 'no price known'}" for tier, cost in plan.cost.items()
     )
     out.print(f"Expected cost with {plan.model}: {prices}.")
     out.print(f"Review, if every item led to one proposal: {plan.review_minutes:.0f} minutes.")

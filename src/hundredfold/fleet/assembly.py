@@ -25,11 +25,13 @@ from hundredfold.jobs.protocol import Job
 from hundredfold.prices.book import PriceBook, load_book
 from hundredfold.sources.git import Repository
 from hundredfold.store.blobs import Blobs
+from hundredfold.store import attempts
 from hundredfold.store.database import Database
 from hundredfold.usage.ledger import Ledger
 from hundredfold.vocabulary import Limit
 from hundredfold.workspaces.pool import GitWorkspacePool
-from hundredfold.workspaces.sandbox import find_sandbox
+from hundredfold.workspaces.protocol import Sandbox
+from hundredfold.workspaces.sandbox import RefusingSandbox, find_sandbox
 
 GIGABYTE = 10**9
 STATUS_EVERY_S = 1.0
@@ -92,6 +94,8 @@ async def assembled(
             disk_bytes=int(settings.workspaces.disk_gb * GIGABYTE),
         )
         stack.push_async_callback(pool.close)
+        running = attempts.of_project(database, place.slug, states=("running",))
+        await pool.sweep(keep={one.id for one in running})
         desk = Desk(
             place=place,
             settings=settings,
@@ -159,11 +163,14 @@ async def _ended(task: asyncio.Future[None]) -> None:
 
 
 def _backends(place: Place, settings: Settings) -> dict[str, Backend]:
-    from hundredfold.agents.codex.backend import CodexBackend
-    from hundredfold.agents.codex.locate import find_codex
-    from hundredfold.agents.native import NativeBackend
+    from hundredfold.agents.native.backend import NativeBackend
 
     backends: dict[str, Backend] = {"native": NativeBackend(_sandbox(settings))}
+    try:
+        from hundredfold.agents.codex.backend import CodexBackend
+        from hundredfold.agents.codex.locate import find_codex
+    except ImportError:
+        return backends
     if find_codex() is not None:
         backends["codex"] = CodexBackend(place.state / "codex")
     return backends

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from msgspec import Struct
 
 from hundredfold.errors import ConfigError
-from hundredfold.vocabulary import Finding, Item, Round, Step
+from hundredfold.vocabulary import AgentTask, Finding, Item, Round, Step
 
 if TYPE_CHECKING:
     from hundredfold.config import JobSettings
@@ -50,6 +50,10 @@ class Job(Protocol):
         """What to do next with the item, given the finished rounds. `model=False`: no agent can be asked;
         do the deterministic part and answer `Done` or `Skip` with coverage that says what nobody looked at.
         """
+        ...
+
+    def planned(self, project: Project, item: Item) -> tuple[AgentTask, ...]:
+        """What agents would be asked in the first round, by the same code as `advance`; spends nothing."""
         ...
 
     def report(

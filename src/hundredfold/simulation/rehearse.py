@@ -10,10 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import select
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -27,14 +24,12 @@ from hundredfold.errors import UnavailableError
 from hundredfold.prices.book import PriceBook
 from hundredfold.simulation.measure import Measured, Meter
 from hundredfold.simulation.month import TierCost, month_costs
+from hundredfold.simulation.process import provider_process
 from hundredfold.simulation.provider.log import read_log
-from hundredfold.simulation.provider.profile import load_profile
 from hundredfold.simulation.truth import Comparison, compare, ledger_rows
 from hundredfold.store.database import Database, now_us, open_database, sqlite_url
 from hundredfold.store.schema import attempts, items
 from hundredfold.vocabulary import Usage
-
-START_TIMEOUT_S = 15.0
 
 RunFleet = Callable[[Settings, Place], Awaitable[None]]
 """Runs the fleet to its end, with its gateway marked as simulated. All requests must be in the ledger, and
@@ -58,60 +53,6 @@ class Rehearsal(Struct, frozen=True, kw_only=True):
     month: tuple[TierCost, ...]
 
 
-class ProviderProcess(Struct, frozen=True):
-    """A running simulated provider."""
-
-    pid: int
-    base_url: str
-    log: Path
-
-
-@contextlib.contextmanager
-def provider_process(folder: Path, *, profile: str, seed: int) -> Iterator[ProviderProcess]:
-    """Run a simulated provider that logs into `folder`; it ends with the block.
-
-    Raises:
-        ConfigError: there is no such profile.
-        UnavailableError: it does not start.
-    """
-    load_profile(profile)
-    log = folder / "provider.jsonl"
-    command = [sys.executable, "-m", "hundredfold.simulation.provider", "--log", str(log)]
-    process = subprocess.Popen(
-        [*command, "--seed", str(seed), "--profile", profile],
-        stdout=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C ends the fleet first, then this
-    )
-    try:
-        yield ProviderProcess(process.pid, _base_url(process), log)
-    finally:
-        process.terminate()
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
-
-
-class _Hello(Struct):
-    base_url: str
-
-
-def _base_url(process: subprocess.Popen[bytes]) -> str:
-    assert process.stdout is not None
-    ready, _, _ = select.select([process.stdout], [], [], START_TIMEOUT_S)
-    line = process.stdout.readline() if ready else b""
-    try:
-        return msgspec.json.decode(line, type=_Hello).base_url
-    except msgspec.DecodeError as error:
-        raise UnavailableError(
-            "the simulated provider did not start", "Run `python -m hundredfold.simulation.provider --help`."
-        ) from error
-
-
 async def rehearse(
     settings: Settings,
     root: Path,
@@ -132,7 +73,10 @@ async def rehearse(
     Raises:
         ConfigError, UnavailableError: the provider can't be started; else whatever `run_fleet` raises.
     """
-    with _home(keep) as home, provider_process(home, profile=profile, seed=seed) as provider:
+    with (
+        _home(keep) as home,
+        provider_process(home / "provider.jsonl", profile=profile, seed=seed) as provider,
+    ):
         staged = _staged(settings, provider.base_url, home, agents)
         place = Place(root=root, slug=slug, home=home)
         place.state.mkdir(parents=True, mode=0o700)
@@ -214,11 +158,12 @@ def _home(keep: Path | None) -> Iterator[Path]:
         keep.mkdir(parents=True, mode=0o700)
         yield keep.resolve()
         return
-    # Not below TMPDIR: Codex refuses to set up its command sandbox for a home there.
+    # A short name, because sockets below it have a limit of 107 bytes. Not below TMPDIR: Codex refuses to
+    # set up its command sandbox for a home there.
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     try:
         cache.mkdir(parents=True, exist_ok=True, mode=0o700)
-        home = Path(tempfile.mkdtemp(prefix="hundredfold-rehearsal-", dir=cache))
+        home = Path(tempfile.mkdtemp(prefix="hf-", dir=cache))
     except OSError as error:
         raise UnavailableError(
             f"no folder for the rehearsal can be made in {cache}: {error.strerror}",

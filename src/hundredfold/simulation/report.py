@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_EVEN, Decimal
-
+from hundredfold.prices.money import dollars_text
 from hundredfold.simulation.month import DAYS, TierCost
 from hundredfold.simulation.rehearse import Rehearsal
-from hundredfold.vocabulary import PICODOLLARS_PER_DOLLAR
 
 MARK = "SIMULATED"
 MOST_DIFFERENCES = 10
@@ -42,8 +40,8 @@ def text_report(rehearsal: Rehearsal) -> str:
         f"  {comparison.logged} logged, {comparison.rows} ledger rows: {comparison.exact} exact, "
         f"{comparison.within} within their interval, {comparison.not_billed} not billed, "
         f"{comparison.unsent} never sent",
-        f"  billed {_money(comparison.log_cost)}; ledger {_money(comparison.ledger_least)} to "
-        f"{_money(comparison.ledger_most)}; {comparison.unpriced} requests without a price",
+        f"  billed {dollars_text(comparison.log_cost)}; ledger {dollars_text(comparison.ledger_least)} to "
+        f"{dollars_text(comparison.ledger_most)}; {comparison.unpriced} requests without a price",
     ]
     for difference in comparison.differences[:MOST_DIFFERENCES]:
         lines.append(
@@ -61,8 +59,10 @@ def text_report(rehearsal: Rehearsal) -> str:
 def _tier_line(cost: TierCost) -> str:
     if cost.rehearsal is None:
         return f"  {cost.tier:<9} unpriced: {cost.unpriced_requests} requests ({cost.reason})"
-    by_items = "no items" if cost.month_at_items_per_day is None else _money(cost.month_at_items_per_day)
-    return f"  {cost.tier:<9} {_money(cost.month_at_this_pace or 0):>18} · {by_items:>16}"
+    by_items = (
+        "no items" if cost.month_at_items_per_day is None else dollars_text(cost.month_at_items_per_day)
+    )
+    return f"  {cost.tier:<9} {dollars_text(cost.month_at_this_pace or 0):>18} · {by_items:>16}"
 
 
 def _counts(counts: dict[str, int]) -> str:
@@ -70,9 +70,3 @@ def _counts(counts: dict[str, int]) -> str:
         return "none"
     each = ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items()))
     return f"{sum(counts.values()):,} ({each})"
-
-
-def _money(picodollars: int) -> str:
-    dollars = Decimal(picodollars) / PICODOLLARS_PER_DOLLAR
-    digits = Decimal("0.01") if dollars >= 1 else Decimal("0.000001")
-    return f"${dollars.quantize(digits, ROUND_HALF_EVEN):,}"

@@ -38,9 +38,10 @@ Kind = Literal[
 
 
 class LedgerRow(Struct, frozen=True, kw_only=True):
-    """A current ledger row with its route. For status cut and unsettled `usage` is the worst case and the
-    floors the least."""
+    """A current ledger row with its route. `provider` is the family of its prices. For status cut and
+    unsettled `usage` is the worst case and the floors the least."""
 
+    provider: str
     key: str
     status: RequestStatus
     at_us: int
@@ -95,6 +96,7 @@ def ledger_rows(database: Database, *, simulated: bool = True) -> list[LedgerRow
     current = sa.table("current_requests", *(sa.column(column.name) for column in requests.columns))
     query = (
         sa.select(
+            routes.c.provider,
             current.c.key,
             current.c.status,
             current.c.at_us,
@@ -114,17 +116,18 @@ def ledger_rows(database: Database, *, simulated: bool = True) -> list[LedgerRow
     with database.read() as connection:
         return [
             LedgerRow(
-                key=row[0],
-                status=STATUSES[row[1]],
-                at_us=row[2],
-                model=row[3],
-                served_model=row[4],
-                tier=row[5],
-                served_tier=row[6],
-                usage=Usage(*row[7:12]),
-                floor_input=row[12],
-                floor_output=row[13],
-                http_status=row[14],
+                provider=row[0],
+                key=row[1],
+                status=STATUSES[row[2]],
+                at_us=row[3],
+                model=row[4],
+                served_model=row[5],
+                tier=row[6],
+                served_tier=row[7],
+                usage=Usage(*row[8:13]),
+                floor_input=row[13],
+                floor_output=row[14],
+                http_status=row[15],
             )
             for row in connection.execute(query)
         ]
@@ -138,7 +141,7 @@ def tier_of(served: str, asked: str = "") -> Tier:
 def compare(
     log: Iterable[LogLine], rows: Sequence[LedgerRow], book: PriceBook, *, prices: str = "openai"
 ) -> Comparison:
-    """Compare a whole log with all its ledger rows, priced by the rows `prices` of `book`."""
+    """Compare a whole log with all its ledger rows. What no row names is priced as the family `prices`."""
     comparing = _Comparing(book, prices)
     lines = list(log)
     left = comparing.by_response([line for line in lines if line.usage is not None], rows)
@@ -189,14 +192,15 @@ class _Comparing:
                 ),
             )
             if row is None:
-                self._price_line(line, usage, line.at_us)
+                self._price_line(line, usage, self._prices, line.at_us)
                 self._differ("missing", line.response_id, line, None)
             else:
                 self._pair(line, usage, self._open.pop(row.key))
 
     def not_billed(self, lines: list[LogLine]) -> None:
         """Each answer that billed nothing has a row which may be nothing."""
-        for line in lines:
+        # Those with a status of their own first: a silence may have become any error at the gateway.
+        for line in sorted(lines, key=lambda line: line.status in (0, 200)):
             named = self._open.get(line.response_id)
             row = named or self._nearest(line, (r for r in self._open.values() if _may_be(r, line)))
             if row is None:
@@ -236,7 +240,7 @@ class _Comparing:
         )
 
     def _pair(self, line: LogLine, usage: Usage, row: LedgerRow) -> None:
-        truth = self._price_line(line, usage, row.at_us)
+        truth = self._price_line(line, usage, row.provider, row.at_us)
         if row.status == "settled":
             charged = self._cost(row, row.usage)
             self._least += charged or 0
@@ -263,9 +267,9 @@ class _Comparing:
         else:
             self._differ("status", row.key, line, row)
 
-    def _price_line(self, line: LogLine, usage: Usage, at_us: int) -> int | None:
+    def _price_line(self, line: LogLine, usage: Usage, prices: str, at_us: int) -> int | None:
         cost = self._book.cost(
-            prices=self._prices,
+            prices=prices,
             model=line.served_model,
             tier=tier_of(line.tier_served),
             usage=usage,
@@ -279,7 +283,7 @@ class _Comparing:
 
     def _cost(self, row: LedgerRow, usage: Usage) -> int | None:
         cost = self._book.cost(
-            prices=self._prices,
+            prices=row.provider,
             model=row.served_model or row.model,
             tier=tier_of(row.served_tier, row.tier),
             usage=usage,
@@ -300,7 +304,7 @@ class _Comparing:
             return 0
         return max(
             self._book.worst_case(
-                prices=self._prices,
+                prices=row.provider,
                 model=row.served_model or row.model,
                 tier=tier,
                 usage=row.usage,
@@ -315,7 +319,7 @@ class _Comparing:
             for row in candidates
             if row.model == line.model and abs(row.at_us - line.at_us) <= PAIRING_WINDOW_US
         ]
-        return min(near, key=lambda row: abs(row.at_us - line.at_us), default=None)
+        return min(near, key=lambda row: (row.status != "error", abs(row.at_us - line.at_us)), default=None)
 
     def _differ(self, kind: Kind, key: str, line: LogLine | None, row: LedgerRow | None) -> None:
         self._differences.append(Difference(kind, key, _said(line), _said(row)))

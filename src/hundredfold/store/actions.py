@@ -38,7 +38,7 @@ def action_id(proposal: str) -> str:
 
 
 def intend(connection: sa.Connection, database: Database, proposal: str, forge: str, by: str) -> str:
-    """Record that the proposal is about to be applied; the action's id. Again after a kill is the same row."""
+    """Record that the proposal is about to be applied; the action's id. After a kill it is the same row."""
     key = action_id(proposal)
     values = {
         "forge": forge,
@@ -52,7 +52,9 @@ def intend(connection: sa.Connection, database: Database, proposal: str, forge: 
     }
     connection.execute(insert_ignore(database, actions).values(id=key, proposal=proposal, **values))
     connection.execute(
-        sa.update(actions).where(actions.c.id == key, actions.c.state.in_(("failed", "undone"))).values(**values)
+        sa.update(actions)
+        .where(actions.c.id == key, actions.c.state.in_(("failed", "undone")))
+        .values(**values)
     )
     return key
 

@@ -144,6 +144,13 @@ def of_project(database: Database, project: str, *, states: tuple[str, ...] = ()
         return [_row(row) for row in connection.execute(query)]
 
 
+def of_item(database: Database, item: str) -> list[AttemptRow]:
+    """The item's attempts, oldest first."""
+    query = sa.select(attempts).where(attempts.c.item == item).order_by(attempts.c.number)
+    with database.read() as connection:
+        return [_row(row) for row in connection.execute(query)]
+
+
 def counts(database: Database, project: str, run: str) -> dict[str, int]:
     """How many attempts of a run ended in each state."""
     query = (

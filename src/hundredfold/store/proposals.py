@@ -1,4 +1,4 @@
-"""Queries on proposals and decisions. A state changes only by compare-and-set, so two people can't both win."""
+"""Queries on proposals and decisions. A state changes only by compare-and-set, so of two people one wins."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def minutes(database: Database, project: str, states: Collection[str]) -> float:
 
 
 def move(
-    connection: sa.Connection, proposal: str, before: Collection[ProposalState], after: ProposalState
+    connection: sa.Connection, proposal: str, before: tuple[ProposalState, ...], after: ProposalState
 ) -> bool:
     """Change a proposal's state if it is one of `before` right now; False (and no change) if it is not."""
     return (

@@ -150,8 +150,8 @@ routes = Table(
     UniqueConstraint("provider", "dialect", "model", "served_model", "tier", "served_tier", "simulated"),
 )
 
-# The ledger: append-only. A later row with the same (provider, key) supersedes an earlier one; `seq` orders
-# them, and `current_requests` (a view, see migrations) keeps the last by precedence of source, then seq.
+# The ledger: append-only. A better row with the same (provider, key) supersedes a worse one, whichever came
+# first: `current_requests` (a view, see migrations) keeps the best by source, then by status.
 # For status "cut" and "unsettled" the token columns are the worst case and the floor_* columns the least.
 requests = Table(
     "requests",
@@ -160,7 +160,7 @@ requests = Table(
     Column("provider", String, nullable=False),
     Column("key", String, nullable=False),  # response id, else "intent:<gateway's own id>"
     Column("source", SmallInteger, nullable=False),  # precedence: 3 wire, 2 rollout or log, 1 usage API
-    Column("status", SmallInteger, nullable=False),  # index into store.ledger.STATUSES
+    Column("status", SmallInteger, nullable=False),  # index into usage.ledger.STATUSES
     Column("at_us", BigInteger, nullable=False),  # when the request was sent
     Column("attempt", BigInteger),  # attempts.number; NULL for imported history
     Column("booking", Integer, ForeignKey("bookings.id"), nullable=False),

@@ -8,7 +8,7 @@ _REFUSED = re.compile("[\x00\ud800-\udfff]")
 
 
 def storable(text: str) -> str:
-    """`text` with NUL and undecodable bytes (surrogateescape) written as `\\xNN`, other surrogates `\\uNNNN`."""
+    """`text` with NUL and undecodable bytes (surrogateescape) as `\\xNN`, other surrogates as `\\uNNNN`."""
     return _REFUSED.sub(_escaped, text)
 
 

@@ -58,7 +58,8 @@ class Source(Struct, frozen=True):
     """The user's repository, as far as a checkout must know it."""
 
     path: Path
-    common: Path
+    git_dir: Path  # of this work tree: its HEAD is meant by "HEAD"
+    common: Path  # of the whole repository: its objects
     object_format: str
 
 
@@ -143,7 +144,7 @@ def open_source(repository: Path) -> Source:
         raise RepositoryError(
             f"{repository} is not a git repository", "Name the folder of a git repository."
         ) from error
-    return Source(path, (git_dir / lines[0]).resolve(), lines[1])
+    return Source(path, git_dir, (git_dir / lines[0]).resolve(), lines[1])
 
 
 def resolve(source: Source, revision: str) -> str:
@@ -154,7 +155,7 @@ def resolve(source: Source, revision: str) -> str:
     """
     try:
         named = f"{revision}^{{commit}}"
-        found = git("rev-parse", "--verify", "--quiet", "--end-of-options", named, git_dir=source.common)
+        found = git("rev-parse", "--verify", "--quiet", "--end-of-options", named, git_dir=source.git_dir)
     except RepositoryError as error:
         raise RepositoryError(
             f"there is no commit {revision} in {source.path}",

@@ -43,7 +43,7 @@ def git_view(workspace: Path) -> GitView:
         hooks = link / "hooks"
         return GitView(hidden=(hooks,) if hooks.is_dir() else (), replaced=replaced)
     private = workspace.parent / "git"
-    if not link.is_file() or private.is_symlink() or _target(link) != private:
+    if not link.is_file() or private.is_symlink() or not private.is_dir() or _target(link) != private:
         return GitView()
     return GitView(visible=(private, *_borrowed(private / "objects", _DEPTH), link))
 

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from msgspec import Struct
 
-
 #: disk is counted in blocks of this size: file systems that compress or allocate late say less, for a while
 BLOCK = 4096
 

@@ -141,7 +141,7 @@ class GitWorkspacePool:
                 if not slot.whole:
                     await self._prepare(slot, sha, need, writable=writable)
                 if await self._trusted(slot, attempt):
-                    await self._in_thread(slot.note_attempts)
+                    slot.note_attempts()
                     await self._notify()
                     return slot
             except BaseException:
@@ -267,7 +267,8 @@ class GitWorkspacePool:
         slot.attempts.discard(attempt)
         slot.used_at = time.monotonic()
         if slot.whole and not slot.writable and slot.dirt is None:
-            await self._in_thread(slot.note_attempts)
+            with contextlib.suppress(StorageError):  # then a later process sweeps what it need not
+                slot.note_attempts()
         elif not slot.attempts and slot in self._slots:
             self._slots.remove(slot)
             await self._in_thread(slot.remove)
@@ -289,13 +290,18 @@ class GitWorkspacePool:
             self._changed.notify_all()
 
     async def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Run it in a thread of ours; if cancelled, wait for its end first: nothing works on unseen."""
-        loop = asyncio.get_running_loop()
-        return await _to_the_end(loop.run_in_executor(self._disk, lambda: function(*arguments)))
+        """Run it in a thread of ours. If cancelled, it is not begun, or waited for, never left alone."""
+        work = self._disk.submit(function, *arguments)
+        return await _to_the_end(asyncio.wrap_future(work), interrupt=work.cancel)
 
 
-async def _to_the_end(work: Coroutine[Any, Any, T] | asyncio.Future[T]) -> T:
-    """Await `work` to its end even if cancelled, and only then be cancelled. Its parts are bounded."""
+async def _to_the_end(
+    work: Coroutine[Any, Any, T] | asyncio.Future[T], interrupt: Callable[[], object] | None = None
+) -> T:
+    """Await `work` to its end even if cancelled, and only then be cancelled. Its parts are bounded.
+
+    `interrupt` is called on cancellation and may end `work` early.
+    """
     future = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
     while not future.done():
@@ -303,8 +309,11 @@ async def _to_the_end(work: Coroutine[Any, Any, T] | asyncio.Future[T]) -> T:
             await asyncio.wait({future})
         except asyncio.CancelledError as error:
             cancelled = error
+            if interrupt is not None:
+                interrupt()
     if cancelled is not None:
-        future.exception()  # seen; the cancellation goes first
+        if not future.cancelled():
+            future.exception()  # seen; the cancellation goes first
         raise cancelled
     return future.result()
 

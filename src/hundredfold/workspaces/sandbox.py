@@ -1,7 +1,8 @@
 """The sandbox: commands run under bubblewrap, or are refused. They never run bare.
 
 A command sees what `bubblewrap.py` builds up for it; it has no network, a private /tmp, no capability, no way
-to gain privileges, and no process of it is alive when `run` returns. Costs about 5 ms a command.
+to gain privileges, and no process of it is alive when `run` returns. Measured: 3 ms of
+CPU and 9 ms of time a command.
 """
 
 from __future__ import annotations
@@ -167,12 +168,9 @@ class BubblewrapSandbox:
 
 
 class RefusingSandbox:
-    """Stands where no sandbox works: every command is refused, with the reason and the mend."""
+    """Stands where no sandbox works: every command is refused, with the mend."""
 
     name = "none"
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
 
     async def run(
         self, argv: tuple[str, ...], workspace: Path, *, writable: bool, timeout_s: float
@@ -182,7 +180,7 @@ class RefusingSandbox:
         Raises:
             UnavailableError: always.
         """
-        raise UnavailableError(f"{argv[0]} was not run: {self.reason}", MEND)
+        raise UnavailableError(f"{argv[0]} was not run: no sandbox works on this machine", MEND)
 
 
 def find_sandbox(read: Sequence[Path] = ()) -> BubblewrapSandbox | None:

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import secrets
+import threading
 import time
 from asyncio import Lock
 from pathlib import Path
@@ -59,6 +60,7 @@ class Slot:
         self.used_at = time.monotonic()
         self.proving = Lock()
         self.proofs_begun = 0
+        self._writing = threading.Lock()
         self._descriptor = descriptor
 
     @property
@@ -87,12 +89,12 @@ class Slot:
             fresh = time.time() - manifest.newest_ns / 1e9
             if 0 <= fresh < _TICK_S:
                 time.sleep(_TICK_S - fresh)
-            self._keep(Record(sha, writable, manifest, self._named(), present))
+            self._keep(Record(sha, writable, manifest, present=present))
         except OSError as error:
             raise StorageError(f"{self.folder} can't be written: {error.strerror}", "") from error
 
     def note_attempts(self) -> None:
-        """Write down who looks at the tree, so that a later process knows.
+        """Write down who looks at the tree, so that a later process knows. Small enough for the event loop.
 
         Raises:
             StorageError: the disk refused.
@@ -100,7 +102,7 @@ class Slot:
         if self.record is None:
             return
         try:
-            self._keep(msgspec.structs.replace(self.record, attempts=self._named()))
+            self._keep(self.record)
         except OSError as error:
             raise StorageError(f"{self.folder} can't be written: {error.strerror}", "") from error
 
@@ -140,18 +142,17 @@ class Slot:
         """Leave the checkout as it is for a later process, and give the lock back."""
         os.close(self._descriptor)
 
-    def _named(self) -> tuple[str, ...]:
-        return tuple(sorted(self.attempts | self.awaited))
-
     def _forget(self) -> None:
         self.record = None
         (self.folder / "record.json").unlink(missing_ok=True)
 
     def _keep(self, record: Record) -> None:
-        scratch = self.folder / "record.new"
-        scratch.write_bytes(msgspec.json.encode(record))
-        scratch.replace(self.folder / "record.json")
-        self.record = record
+        with self._writing:  # the event loop notes attempts while a thread proves
+            record = msgspec.structs.replace(record, attempts=tuple(sorted(self.attempts | self.awaited)))
+            scratch = self.folder / "record.new"
+            scratch.write_bytes(msgspec.json.encode(record))
+            scratch.replace(self.folder / "record.json")
+            self.record = record
         self.disk_bytes = record.manifest.disk_bytes
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
+import os
 import resource
 import signal
 import sys
@@ -17,9 +19,12 @@ from hundredfold.simulation.provider.log import Log
 from hundredfold.simulation.provider.profile import load_profile
 from hundredfold.simulation.provider.server import Provider
 
+PARENT_CHECK_S = 1.0
 
-async def serve(port: int, log: Log, seed: int, profile: str) -> None:
-    """Serve until SIGTERM or SIGINT; says where in one JSON line on stdout."""
+
+async def serve(port: int, log: Log, seed: int, profile: str, *, with_parent: bool) -> None:
+    """Serve until SIGTERM or SIGINT, or until the parent is gone; says where in one JSON line on stdout."""
+    parent = os.getppid()
     provider = Provider(load_profile(profile), log, seed)
     runner = web.AppRunner(provider.application(), access_log=None, keepalive_timeout=75)
     await runner.setup()
@@ -31,7 +36,9 @@ async def serve(port: int, log: Log, seed: int, profile: str) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    await stopped.wait()
+    while not stopped.is_set() and (not with_parent or os.getppid() == parent):
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stopped.wait(), PARENT_CHECK_S)
     await runner.cleanup()
 
 
@@ -42,12 +49,15 @@ def main() -> int:
     parser.add_argument("--log", type=Path, required=True, help="the exact log, appended to")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--profile", default="calm", help="a shipped profile's name or a TOML file")
+    parser.add_argument("--with-parent", action="store_true", help="end when the parent process ends")
     arguments = parser.parse_args()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     log = Log(arguments.log)
     try:
-        asyncio.run(serve(arguments.port, log, arguments.seed, arguments.profile))
+        asyncio.run(
+            serve(arguments.port, log, arguments.seed, arguments.profile, with_parent=arguments.with_parent)
+        )
     except HundredfoldError as error:
         sys.stderr.write(f"{error}. {error.mend}\n")
         return error.exit_code

@@ -17,6 +17,8 @@ from hundredfold.simulation.provider.example import example
 from hundredfold.simulation.provider.moves import Say
 from hundredfold.simulation.provider.request import Request
 
+DECLINED = "I'm sorry, but I can't help with that request."
+
 Answerer = Callable[[str, dict[str, Any], Random, float], dict[str, Any]]
 """(prompt, schema, random, p_true) → a value that obeys the schema."""
 
@@ -29,7 +31,9 @@ ANSWERERS: dict[str, Answerer] = {
 def final_answer(request: Request, random: Random, *, p_true: float, fault: str) -> Say:
     """The conversation's last message; `fault` is one of the profile's `[answers]`, or ""."""
     if fault == "refusal":
-        return Say("I can't help with that request.", refusal=True)
+        return Say(DECLINED, refusal=True)
+    if fault == "declined":
+        return Say(DECLINED)
     if request.schema is None:
         return Say("Simulated answer: looked at what was asked, found nothing to add.")
     if fault == "schema_break":

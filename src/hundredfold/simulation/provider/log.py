@@ -18,7 +18,7 @@ from hundredfold.vocabulary import Usage
 Outcome = Literal[
     "served",  # the whole answer was handed over
     "cut",  # the connection was dropped midway; `usage` is what was billed until then
-    "abandoned",  # the caller went away midway; billed the same way
+    "abandoned",  # the caller went away midway; billed in whole
     "hang",  # silence; billed if it began midway
     "throttled",  # 429, per minute
     "quota",  # 429, insufficient_quota
@@ -54,8 +54,14 @@ class Log:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._count = sum(1 for _ in path.open("rb")) if path.exists() else 0
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        self._count, whole = 0, 0
+        with path.open("rb") as before:
+            for raw in before:
+                if raw.endswith(b"\n"):
+                    self._count += 1
+                    whole += len(raw)
+        os.ftruncate(self._file, whole)  # a line that was torn by a full disk
 
     def next_seq(self) -> int:
         """The number of the request that has just come, from 1; goes on where the file ends."""
@@ -75,7 +81,7 @@ _line = msgspec.json.Decoder(LogLine)
 
 
 def read_log(path: Path) -> list[LogLine]:
-    """All lines of a log, by number. A torn last line (the provider was killed) is left out."""
+    """All lines of a log, by number. A last line that is not whole is left out."""
     lines: list[LogLine] = []
     with path.open("rb") as file:
         for raw in file:

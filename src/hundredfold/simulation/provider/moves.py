@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from hundredfold.simulation.provider.example import example
 from hundredfold.simulation.provider.request import Request, Tool
+from hundredfold.simulation.provider.tokens import BYTES_PER_TOKEN
 
 PATCH_FILE = "simulated-change.txt"
 
@@ -38,35 +39,34 @@ class Call(Struct, frozen=True):
 
 Move = Say | Call
 
-_PATH = re.compile(r"(?<![\w/.:-])(?:[\w@+-][\w.@+-]*/){0,12}[\w@+-][\w.@+-]*\.[A-Za-z]\w{0,9}(?![\w/])")
+# Starts only where a word starts and every part is bounded, so that long lines cost linear time.
+_PATH = re.compile(
+    r"(?<![\w/.:@+-])(?:[\w@+-][\w.@+-]{0,80}/){0,12}[\w@+-][\w.@+-]{0,80}\.[A-Za-z]\w{0,9}(?![\w/])"
+)
+_PATH_LINE = re.compile(r"^path: (\S.{0,300})$", re.MULTILINE)
 _MOST_SCANNED = 200_000
 _PATH_KEYS = frozenset({"path", "file", "file_path", "filename", "filepath"})
 _PATTERN_KEYS = frozenset({"pattern", "query", "regex", "text"})
 _FOLDER_KEYS = frozenset({"dir", "directory", "folder", "glob"})
 _COMMAND_KEYS = frozenset({"cmd", "command", "argv"})
-# Tools that look around, by how much is to be seen with them; any other offered tool is left alone.
-_LOOKING = (
-    "exec_command",
-    "shell_command",
-    "shell",
-    "run",
-    "run_command",
-    "read",
-    "read_file",
-    "search",
-    "list",
-    "list_files",
-)
+# A whole shell does every round; small tools take turns, the cheap ones first. Others are left alone.
+_SHELLS = ("exec_command", "shell_command", "shell")
+_SMALL_TOOLS = ("read_file", "read", "search", "list_files", "list", "run_command", "run")
 
 
 def paths_in(prompt: str) -> list[str]:
-    """The paths that a prompt names, each once, in order; at most 20, from its first 200,000 characters."""
+    """The paths that a prompt names, each once, in order; at most 20, from its first 200,000 characters.
+
+    Those in `path: …` lines if there are any, else names with a folder if there are any: `os.system` looks
+    like a file's name too.
+    """
+    told = dict.fromkeys(_PATH_LINE.findall(prompt, 0, _MOST_SCANNED))
+    if told:
+        return list(told)[:20]
     found: dict[str, None] = {}
     for match in _PATH.finditer(prompt, 0, _MOST_SCANNED):
         found.setdefault(match.group())
-        if len(found) == 20:
-            break
-    return list(found)
+    return ([path for path in found if "/" in path] or list(found))[:20]
 
 
 def look_around(request: Request, random: Random, *, patch: bool) -> Call | None:
@@ -81,11 +81,24 @@ def look_around(request: Request, random: Random, *, patch: bool) -> Call | None
     command = _command(paths_in(request.prompt), request.rounds, random)
     if script is not None and script.kind == "custom":
         return _call(script, f"text(await tools.exec_command({{cmd: {_quoted(command)}}}));")
-    usable = [tools[name] for name in _LOOKING if name in tools and tools[name].kind == "function"]
-    if not usable:
+    functions = {name: tool for name, tool in tools.items() if tool.kind == "function"}
+    shells = [functions[name] for name in _SHELLS if name in functions]
+    small = [functions[name] for name in _SMALL_TOOLS if name in functions]
+    if not shells and not small:
         return None
-    tool = usable[0] if usable[0].name in _LOOKING[:3] else usable[request.rounds % len(usable)]
+    tool = shells[0] if shells else small[request.rounds % len(small)]
     return _call(tool, _quoted(_arguments(tool, request, command, random)))
+
+
+def shortened(move: Move, most: int | None, reasoning: int) -> tuple[Move, bool]:
+    """The move as far as `most` output tokens reach, hidden reasoning first; and whether it was cut."""
+    if most is None:
+        return move, False
+    text = move.text if isinstance(move, Say) else move.arguments
+    room = max(0, most - reasoning) * BYTES_PER_TOKEN
+    if len(text.encode()) <= room and reasoning <= most:
+        return move, False
+    return Say(text.encode()[:room].decode("utf-8", "ignore")), True
 
 
 def _call(tool: Tool, arguments: str) -> Call:
@@ -113,18 +126,19 @@ def _arguments(tool: Tool, request: Request, command: str, random: Random) -> di
     filled: dict[str, Any] = {}
     for name, schema in properties.items():
         kinds = schema.get("type", "string") if isinstance(schema, dict) else "string"
-        listed = kinds == "array" or (isinstance(kinds, list) and "array" in kinds)
+        listed, nullable = "array" in kinds, "null" in kinds
         if name in _COMMAND_KEYS:
             filled[name] = ["sh", "-c", command] if listed else command
         elif name in _PATH_KEYS:
             filled[name] = "." if tool.name.startswith("list") else path
-        elif name in _FOLDER_KEYS and name in required:
-            filled[name] = "."
-        elif name in _PATTERN_KEYS and name in required:
+        elif name not in required:
+            continue
+        elif nullable:
+            filled[name] = None
+        elif name in _PATTERN_KEYS:
             filled[name] = "return"
-        elif name in required:
-            nullable = isinstance(kinds, list) and "null" in kinds
-            filled[name] = None if nullable else example(schema, random)
+        else:
+            filled[name] = "." if name in _FOLDER_KEYS else example(schema, random)
     return filled
 
 

@@ -77,8 +77,10 @@ class Answers(Table, frozen=True):
     malformed: float = 0.0
     #: it is JSON that breaks the schema
     schema_break: float = 0.0
-    #: the model declines
+    #: the model declines in a `refusal` part (which Codex drops: its turn ends without a message)
     refusal: float = 0.0
+    #: the model declines in plain words
+    declined: float = 0.0
 
 
 class Rate(Table, frozen=True):

@@ -13,15 +13,13 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-Namespace = str
-
 
 class Tool(Struct, frozen=True):
     """A tool on offer. `kind` is "function" (arguments by JSON schema) or "custom" (free text)."""
 
     kind: str
     name: str
-    namespace: Namespace
+    namespace: str
     parameters: dict[str, Any]
 
 
@@ -67,14 +65,15 @@ class _Body(Struct):
     stream: bool = False
     prompt_cache_key: str | None = None
     max_output_tokens: int | None = None
+    tool_choice: str | dict[str, Any] = "auto"
 
 
 class Request(Struct, frozen=True):
     """What the provider knows of one request.
 
-    `blocks` are the bytes that tokens are counted on, in order (instructions, tools, each input item);
-    `prompt` is all that the user said; `rounds` is how many tool results the conversation holds;
-    `answered` whether the model has already given a final message in it.
+    `tools` are those it may call now; `blocks` are the bytes that tokens are counted on, in order
+    (instructions, tools, each input item); `prompt` is all that the user said; `rounds` is how many tool
+    results the conversation holds; `answered` whether the model has already given a final message in it.
     """
 
     model: str
@@ -148,7 +147,7 @@ def read_request(body: bytes) -> Request:
         conversation=raw.prompt_cache_key or blake2b(b"".join(blocks[:1]), digest_size=16).hexdigest(),
         max_output_tokens=raw.max_output_tokens,
         schema=form.schema if form is not None and form.type == "json_schema" else None,
-        tools=tuple(offered),
+        tools=() if raw.tool_choice == "none" else tuple(offered),
         prompt="\n\n".join(prompt),
         rounds=rounds,
         answered=answered,
@@ -167,7 +166,7 @@ def _offered(tools: bytes) -> tuple[Tool, ...]:
     return tuple(_flatten(_tools.decode(tools), ""))
 
 
-def _flatten(tools: list[_Tool], namespace: Namespace) -> list[Tool]:
+def _flatten(tools: list[_Tool], namespace: str) -> list[Tool]:
     found: list[Tool] = []
     for tool in tools:
         if tool.type == "namespace":

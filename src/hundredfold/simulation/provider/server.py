@@ -17,7 +17,7 @@ from hundredfold.simulation.provider import wire
 from hundredfold.simulation.provider.answerers import final_answer
 from hundredfold.simulation.provider.faults import Dice, Minute, struck
 from hundredfold.simulation.provider.log import Log, LogLine, Outcome
-from hundredfold.simulation.provider.moves import Move, Say, look_around
+from hundredfold.simulation.provider.moves import Move, Say, look_around, shortened
 from hundredfold.simulation.provider.profile import Profile
 from hundredfold.simulation.provider.request import Request, read_request
 from hundredfold.simulation.provider.tokens import Counted, PromptCache, reasoning_of, tokens_of, usage_of
@@ -138,8 +138,12 @@ class Provider:
         random: Random,
     ) -> web.StreamResponse:
         reasoning = reasoning_of(request.effort)
+        move, incomplete = shortened(move, request.max_output_tokens, reasoning)
         visible = tokens_of(len((move.text if isinstance(move, Say) else move.arguments).encode()))
-        usage = usage_of(counted, reasoning + visible, reasoning, cache_writes=self._profile.cache_writes)
+        output = reasoning + visible
+        if incomplete and request.max_output_tokens is not None:
+            output = request.max_output_tokens
+        usage = usage_of(counted, output, reasoning, cache_writes=self._profile.cache_writes)
         self._cache.remember(request, counted)
         turn.usage = usage
         turn.served_model = self._profile.served_models.get(request.model, request.model)
@@ -147,11 +151,13 @@ class Provider:
             response_id=turn.response_id,
             model=turn.served_model,
             created=turn.at_us // 1_000_000,
+            asked_tier=request.tier or "auto",
             tier=turn.tier if self._profile.tiers.named else None,
             moves=(move,),
             usage=None if turn.fault == "no_usage" else usage,
             effort=request.effort,
             max_output_tokens=request.max_output_tokens,
+            incomplete=incomplete,
         )
         headers = {**self._minute.headers(), "x-request-id": f"req_{turn.seq}"}
         pace = self._profile.latency.tokens_per_second
@@ -215,7 +221,7 @@ class Provider:
         while time.monotonic() < deadline:
             if http.transport is None or http.transport.is_closing():
                 return
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.5)
 
     async def _overloaded(self, http: web.Request, turn: _Turn, request: Request) -> web.StreamResponse:
         if not request.stream:

@@ -22,22 +22,33 @@ _json = msgspec.json.encode
 
 
 class Answer(Struct, frozen=True):
-    """All that an answer says. `tier` and `usage` are None where it leaves them out."""
+    """All that an answer says.
+
+    `tier` and `usage` are None where it leaves them out; `max_output_tokens` ended an `incomplete` one early.
+    While a stream is under way its events name `asked_tier`; only the last one names the tier that served it.
+    """
 
     response_id: str
     model: str
     created: int
+    asked_tier: str
     tier: str | None
     moves: tuple[Move, ...]
     usage: Usage | None
     effort: str = ""
     max_output_tokens: int | None = None
+    incomplete: bool = False
+
+    @property
+    def status(self) -> bytes:
+        """How the API calls its end."""
+        return b"incomplete" if self.incomplete else b"completed"
 
 
-def usage_object(usage: Usage, *, cache_writes: bool = True) -> dict[str, Any]:
+def usage_object(usage: Usage) -> dict[str, Any]:
     """Usage as the Responses API writes it."""
     details = {"cached_tokens": usage.cached}
-    if cache_writes and usage.cache_write:
+    if usage.cache_write:
         details["cache_write_tokens"] = usage.cache_write
     return {
         "input_tokens": usage.input,
@@ -51,7 +62,7 @@ def usage_object(usage: Usage, *, cache_writes: bool = True) -> dict[str, Any]:
 def response_json(answer: Answer) -> bytes:
     """The whole answer as one JSON object."""
     items = [_item(answer, number, move)[1] for number, move in enumerate(answer.moves)]
-    return _response(answer, b"completed", b"[" + b",".join(items) + b"]", with_usage=True)
+    return _response(answer, answer.status, b"[" + b",".join(items) + b"]", ended=True)
 
 
 def failed_event(response_id: str, code: str, message: str) -> bytes:
@@ -72,7 +83,7 @@ def failed_event(response_id: str, code: str, message: str) -> bytes:
 def events(answer: Answer) -> list[bytes]:
     """The answer as server-sent events, the terminal one last."""
     stream = _Stream()
-    opened = _response(answer, b"in_progress", b"[]", with_usage=False)
+    opened = _response(answer, b"in_progress", b"[]", ended=False)
     stream.add(b"response.created", b'"response":' + opened)
     stream.add(b"response.in_progress", b'"response":' + opened)
     items: list[bytes] = []
@@ -83,8 +94,8 @@ def events(answer: Answer) -> list[bytes]:
         _deltas(stream, answer, number, move)
         stream.add(b"response.output_item.done", at + b'"item":' + finished)
         items.append(finished)
-    done = _response(answer, b"completed", b"[" + b",".join(items) + b"]", with_usage=True)
-    stream.add(b"response.completed", b'"response":' + done)
+    done = _response(answer, answer.status, b"[" + b",".join(items) + b"]", ended=True)
+    stream.add(b"response." + answer.status, b'"response":' + done)
     return stream.events
 
 
@@ -101,17 +112,19 @@ class _Stream:
         )
 
 
-def _response(answer: Answer, status: bytes, output: bytes, *, with_usage: bool) -> bytes:
-    usage = _json(usage_object(answer.usage)) if with_usage and answer.usage is not None else b"null"
-    tier = b"" if answer.tier is None else b'"service_tier":%b,' % _json(answer.tier)
+def _response(answer: Answer, status: bytes, output: bytes, *, ended: bool) -> bytes:
+    usage = _json(usage_object(answer.usage)) if ended and answer.usage is not None else b"null"
+    named = answer.tier if ended or answer.tier is None else answer.asked_tier
+    tier = b"" if named is None else b'"service_tier":%b,' % _json(named)
     return (
-        b'{"id":%b,"object":"response","created_at":%d,"status":"%b","error":null,"incomplete_details":null,'
+        b'{"id":%b,"object":"response","created_at":%d,"status":"%b","error":null,"incomplete_details":%b,'
         b'"max_output_tokens":%b,"model":%b,"output":%b,"parallel_tool_calls":true,'
         b'"reasoning":{"effort":%b,"summary":null},%b"store":false,"usage":%b}'
     ) % (
         _json(answer.response_id),
         answer.created,
         status,
+        b'{"reason":"max_output_tokens"}' if status == b"incomplete" else b"null",
         _json(answer.max_output_tokens),
         _json(answer.model),
         output,

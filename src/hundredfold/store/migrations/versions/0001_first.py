@@ -8,14 +8,15 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-# Of the rows with one provider and key, the one with the best source and, within it, the latest.
+# Of the rows with one provider and key, the one with the best source and, within it, the best status. Both are
+# part of the unique key, so exactly one row is current, in whatever order the rows came.
 CURRENT_REQUESTS = """
 CREATE VIEW current_requests AS
 SELECT r.* FROM requests AS r
 WHERE NOT EXISTS (
     SELECT 1 FROM requests AS better
     WHERE better.provider = r.provider AND better.key = r.key
-      AND (better.source > r.source OR (better.source = r.source AND better.seq > r.seq))
+      AND (better.source, better.status) > (r.source, r.status)
 )
 """
 

@@ -19,8 +19,13 @@ _DESCRIPTORS_AN_ATTEMPT = 4
 _DESCRIPTORS_OF_OUR_OWN = 256
 
 
-def diagnose(folder: Path, *, disk_bytes: int, attempts: int, read: Sequence[Path] = ()) -> list[Diagnosis]:
-    """Look at what the workspaces below `folder` need, for that many attempts at once."""
+def diagnose(
+    folder: Path, *, disk_bytes: int = 10 * 10**9, attempts: int = 20, read: Sequence[Path] = ()
+) -> list[Diagnosis]:
+    """Look at what `attempts` at once with workspaces below `folder` need of this machine.
+
+    `disk_bytes` and `read` are what the pool and the sandbox are going to be given; `folder` need not exist.
+    """
     return [_git(), _sandbox(read), _descriptors(attempts), _disk(folder, disk_bytes)]
 
 

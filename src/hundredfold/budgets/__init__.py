@@ -1,0 +1,1 @@
+"""Limits on money, and reservations against them."""

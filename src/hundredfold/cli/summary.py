@@ -1,0 +1,177 @@
+"""What a run came to, for people and as JSON: what was found, what was looked at, and what was not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from hundredfold.cli.context import Context
+from hundredfold.cli.output import console
+from hundredfold.cli.plan import cost_by_tier
+from hundredfold.fleet.run import RunResult
+from hundredfold.jobs.protocol import Project, load_job
+from hundredfold.prices.book import load_book
+from hundredfold.prices.money import dollars_text
+from hundredfold.proposals.inbox import listed, pending_minutes
+from hundredfold.proposals.sanitise import for_terminal
+from hundredfold.store import items
+from hundredfold.store.findings import coverage_of
+from hundredfold.store.items import ItemRow
+from hundredfold.vocabulary import AgentTask, Usage
+
+SHOWN = 12
+
+
+def report_of(context: Context, result: RunResult, no_model: str) -> dict[str, Any]:
+    """The run's end as one JSON document."""
+    rows = _rows(context, result)
+    return {
+        "run": result.run,
+        "project": context.place.slug,
+        "taken": result.taken,
+        "items": result.states,
+        "attempts": result.attempts,
+        "halted": str(result.halted) if result.halted else None,
+        "stopped": result.stopped,
+        "no_model": no_model or None,
+        "not_finished": [
+            {"item": row.item.id, "title": row.item.title, "state": row.state, "reason": row.reason}
+            for row in rows
+            if row.state not in items.SETTLED
+        ],
+        "listed": _listed(context, rows),
+        "coverage": _coverage(context, rows),
+        "dropped": dict(_dropped(rows)),
+        "reports": str(context.place.state / "reports"),
+    }
+
+
+def print_summary(context: Context, result: RunResult, no_model: str) -> None:
+    """The run's end in words, on stdout."""
+    out = console()
+    rows = _rows(context, result)
+    taken = result.taken
+    if not taken.found:
+        out.print("Nothing was found to look at.")
+    elif not rows:
+        out.print(f"{taken.found} items found, nothing new: all were looked at before and have not changed.")
+    if taken.deferred:
+        minutes = pending_minutes(context.database, context.place.slug)
+        out.print(
+            f"{taken.deferred} items wait: the inbox holds {minutes:.0f} review minutes, more than "
+            f"{context.settings.fleet.review_minutes:.0f} (fleet.review-minutes). Decide some: hundredfold inbox"
+        )
+    if rows:
+        _print_states(context, rows)
+    if no_model:
+        _print_listed(context, rows, no_model)
+    _print_proposals(context, result)
+    if result.halted is not None:
+        out.print(f"\nStopped early: {result.halted}\n  → {result.halted.mend}", soft_wrap=True)
+    if rows:
+        out.print(f"\nReports: {context.place.state / 'reports'}", soft_wrap=True)
+
+
+def _rows(context: Context, result: RunResult) -> list[ItemRow]:
+    return [row for row in items.of_project(context.database, context.place.slug) if row.run == result.run]
+
+
+def _print_states(context: Context, rows: list[ItemRow]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    out = console()
+    table = Table(box=None, padding=(0, 1))
+    for column in ("item", "commit", "ended"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("title", no_wrap=True, overflow="ellipsis")
+    for row in rows[:SHOWN]:
+        table.add_row(row.item.id, row.item.key[:10], row.state, Text(for_terminal(row.item.title)))
+    out.print(table)
+    if len(rows) > SHOWN:
+        out.print(f" … and {len(rows) - SHOWN} more (hundredfold run --json lists what was not finished)")
+    seen = _coverage(context, rows)
+    out.print(
+        f"\n{len(rows)} items. Changed parts: {seen['investigated']} investigated by an agent, "
+        f"{seen['screened']} screened by deterministic checks, {seen['not_looked_at']} not looked at."
+    )
+    for reason, count in seen["reasons"].items():
+        out.print(f"  not looked at: {count} × {for_terminal(reason)}", soft_wrap=True)
+    if dropped := _dropped(rows):
+        said = ", ".join(f"{count} × {reason}" for reason, count in dropped.most_common())
+        out.print(f"Claims of agents that did not check out and were dropped: {said}.", soft_wrap=True)
+    for row in rows:
+        if row.state in ("incomplete", "failed"):
+            out.print(f"  {row.state}: {row.item.id} {for_terminal(row.reason)}", soft_wrap=True)
+
+
+def _print_listed(context: Context, rows: list[ItemRow], no_model: str) -> None:
+    out = console()
+    listed_items = _listed(context, rows)
+    out.print(f"\nNo model was asked: {no_model}. Only the deterministic part was done.", soft_wrap=True)
+    if not listed_items["tasks"]:
+        out.print("Nothing in these items would have been put before an agent.")
+        return
+    expected = listed_items["expected"]
+    out.print(
+        f"An agent would look at {listed_items['tasks']} tasks of {len(listed_items['items'])} items: about "
+        f"{expected.input:,} input and {expected.output:,} output tokens in the first round, which is"
+    )
+    for tier, cost in listed_items["cost"].items():
+        out.print(f"  {tier:<9}{dollars_text(cost) if cost is not None else 'no price known'}")
+    out.print(f"with {listed_items['model']}. None of this code is called clean: nobody has looked at it.")
+
+
+def _print_proposals(context: Context, result: RunResult) -> None:
+    found = listed(context.database, context.place.slug, run=result.run)
+    if not found:
+        return
+    out = console()
+    out.print(f"\n{len(found)} proposals wait for you (private until approved):")
+    for one in found[:SHOWN]:
+        out.print(f"  {one.id}  {one.severity or '':<8}  {one.title}", no_wrap=True, overflow="ellipsis")
+    if len(found) > SHOWN:
+        out.print(f"  … and {len(found) - SHOWN} more")
+    out.print("Next: hundredfold inbox, then approve or reject.")
+
+
+def _coverage(context: Context, rows: list[ItemRow]) -> dict[str, Any]:
+    wanted = {row.item.id for row in rows}
+    states, reasons = Counter[str](), Counter[str]()
+    for row in coverage_of(context.database, context.place.slug):
+        if row.item in wanted:
+            states[row.coverage.state] += 1
+            if row.coverage.state == "not_looked_at":
+                reasons[row.coverage.reason] += 1
+    return {
+        "investigated": states["investigated"],
+        "screened": states["screened"],
+        "not_looked_at": states["not_looked_at"],
+        "reasons": dict(reasons.most_common(8)),
+    }
+
+
+def _dropped(rows: list[ItemRow]) -> Counter[str]:
+    return sum((Counter(row.dropped) for row in rows), Counter[str]())
+
+
+def _listed(context: Context, rows: list[ItemRow]) -> dict[str, Any]:
+    """What agents would have been asked of the items that were only listed, and its cost by tier."""
+    settings, tasks, named = context.settings, list[AgentTask](), list[str]()
+    for row in rows:
+        if row.state == "listed":
+            project = Project(
+                context.place.slug, context.place.root, context.repository, settings.job[row.item.job]
+            )
+            if planned := load_job(row.item.job).planned(project, row.item):
+                tasks += planned
+                named.append(row.item.id)
+    provider, model = settings.route.provider, settings.route.model
+    book = load_book([context.place.root / file for file in settings.prices])
+    return {
+        "items": named,
+        "tasks": len(tasks),
+        "model": model,
+        "expected": sum((task.expected for task in tasks), Usage()),
+        "cost": cost_by_tier(book, settings.provider[provider].prices or provider, model, tasks),
+    }

@@ -1,0 +1,1 @@
+"""Deterministic methods, pure: no I/O at call time, no clock."""

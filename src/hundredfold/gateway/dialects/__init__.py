@@ -1,0 +1,1 @@
+"""The provider APIs the gateway speaks, one module each."""

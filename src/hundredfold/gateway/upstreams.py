@@ -1,0 +1,107 @@
+"""The providers as the gateway sees them: a connection pool, the key, and how long each asked for a pause."""
+
+from __future__ import annotations
+
+import email.utils
+import math
+import time
+from collections.abc import Mapping
+
+import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
+
+from hundredfold.gateway.settings import GatewayConfig, Upstream
+
+CONNECT_S = 30.0
+LONGEST_EXCHANGE_S = 6 * 3600.0
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 300.0
+#: error codes of a 429 that no waiting mends
+QUOTA_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "usage_limit_reached"})
+
+
+class Provider:
+    """One upstream and its state."""
+
+    def __init__(self, name: str, told: Upstream, key: str, silence_s: float) -> None:
+        self.name = name
+        self.told = told
+        self.in_flight = 0
+        #: epoch seconds until which it asked for a pause; 0: it did not
+        self.throttled_until = 0.0
+        self.quota_exhausted = False
+        self._key = key
+        self._base_url = told.base_url.rstrip("/")
+        self._throttles = 0
+        self._timeout = aiohttp.ClientTimeout(
+            total=LONGEST_EXCHANGE_S, sock_connect=CONNECT_S, sock_read=silence_s
+        )
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """The pool of connections; no cookies, no proxies of the environment, bytes as they come."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=self._timeout,
+                auto_decompress=False,
+                skip_auto_headers=("User-Agent", "Accept", "Content-Type", "Accept-Encoding"),
+            )
+        return self._session
+
+    def url(self, path_and_query: str) -> URL:
+        """The address of a call, as it is: nothing is quoted anew."""
+        return URL(self._base_url + path_and_query, encoded=True)
+
+    def authorise(self, headers: CIMultiDict[str]) -> None:
+        """Put the key in. It goes to this provider's base URL alone: redirects are not followed."""
+        if self._key:
+            headers["Authorization"] = f"Bearer {self._key}"
+
+    def heard(self, status: int, headers: Mapping[str, str], code: str) -> None:
+        """Learn from an answer: a throttle's pause, a used-up quota, or that all is well."""
+        if status == 429 and code in QUOTA_CODES:
+            self.quota_exhausted = True
+        elif status == 429:
+            self._throttles += 1
+            asked = pause_asked(headers, time.time())
+            backoff = FIRST_PAUSE_S * 2.0 ** min(self._throttles - 1, 8)
+            pause = min(asked if asked is not None else backoff, LONGEST_PAUSE_S)
+            self.throttled_until = max(self.throttled_until, time.time() + pause)
+        elif status < 400:
+            self._throttles = 0
+            self.quota_exhausted = False
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+
+
+def pause_asked(headers: Mapping[str, str], now_s: float) -> float | None:
+    """Seconds of pause by `retry-after-ms` or `retry-after` (seconds or a date, RFC 9110 10.2.3)."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        value = headers.get(name, "")
+        try:
+            seconds = float(value) * unit
+        except ValueError:
+            continue
+        if math.isfinite(seconds) and seconds >= 0:
+            return seconds
+    try:
+        moment = email.utils.parsedate_to_datetime(headers.get("retry-after", ""))
+    except ValueError:
+        return None
+    return max(0.0, moment.timestamp() - now_s)
+
+
+def providers(config: GatewayConfig, environment: Mapping[str, str]) -> dict[str, Provider]:
+    """All upstreams with their keys, read once."""
+    keys = config.keys(environment)
+    return {
+        name: Provider(name, told, keys[name], config.first_byte_seconds)
+        for name, told in config.upstreams.items()
+    }

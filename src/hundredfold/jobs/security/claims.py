@@ -1,0 +1,172 @@
+"""Agents' claims, checked by code: what does not check out is dropped and counted by reason."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, cast
+
+from msgspec import Struct
+
+from hundredfold.evidence.quotes import Quoted, verify
+from hundredfold.evidence.secrets import redact
+from hundredfold.jobs.security.asking import schema
+from hundredfold.vocabulary import SEVERITIES, Evidence, Severity
+
+MAX_CLAIMS = 20  # of one answer
+MAX_TEXT = 4_000  # characters of a free text
+
+_CWE = re.compile(r"CWE-[1-9]\d{0,3}")
+
+ReadFile = Callable[[str], bytes | None]
+"""The bytes of a path of the commit's tree; None if there is no such file or it can't be read."""
+
+
+class Claim(Struct, frozen=True):
+    """A claimed weakness whose place, quote and terms checked out. Its texts hold no secrets."""
+
+    rule: str
+    cwe: str
+    severity: Severity
+    confidence: float
+    title: str
+    description: str
+    how_to_check: str
+    recommendation: str
+    evidence: Evidence
+
+
+class Review(Struct, frozen=True):
+    """What the refuting agent said. `evidence` is what of its quotes checked out."""
+
+    verdict: str
+    reason: str
+    severity: Severity
+    confidence: float
+    evidence: tuple[Evidence, ...]
+
+
+def check_claims(
+    value: Mapping[str, Any], revision: str, paths: Collection[str], read: ReadFile, dropped: Counter[str]
+) -> list[Claim]:
+    """The claims of an investigating agent's answer that check out; the others are counted in `dropped`.
+
+    `paths` are the files that the question showed.
+    """
+    claims: list[Claim] = []
+    raw = value.get("findings")
+    listed = raw if isinstance(raw, list) else []
+    if len(listed) > MAX_CLAIMS:
+        dropped[f"beyond the bound of {MAX_CLAIMS} findings an answer"] += len(listed) - MAX_CLAIMS
+    for one in listed[:MAX_CLAIMS]:
+        checked = _checked(one, revision, paths, read)
+        if isinstance(checked, str):
+            dropped[checked] += 1
+        elif any(_same(checked, other) for other in claims):
+            dropped["said twice"] += 1
+        else:
+            claims.append(checked)
+    return claims
+
+
+def check_review(value: Mapping[str, Any], revision: str, read: ReadFile) -> Review:
+    """A refuting agent's answer with only the evidence that checks out."""
+    evidence = []
+    raw = value.get("evidence")
+    for one in (raw if isinstance(raw, list) else [])[:MAX_CLAIMS]:
+        placed = _placed(one, revision, read)
+        if isinstance(placed, Evidence):
+            evidence.append(placed)
+    severity = value.get("severity")
+    return Review(
+        verdict=str(value.get("verdict", "could_not_finish")),
+        reason=_text(value.get("reason")),
+        severity=cast(Severity, severity) if severity in SEVERITIES else "medium",
+        confidence=_share(value.get("confidence")),
+        evidence=tuple(evidence),
+    )
+
+
+def _checked(one: Any, revision: str, paths: Collection[str], read: ReadFile) -> Claim | str:
+    """The claim, or why it is dropped."""
+    if not isinstance(one, dict):
+        return "not a finding"
+    if one.get("path") not in paths:
+        return "path is not in what was asked"
+    if one.get("rule") not in _rules():
+        return "unknown rule"
+    if one.get("severity") not in SEVERITIES:
+        return "unknown severity"
+    if not _CWE.fullmatch(str(one.get("cwe", ""))):
+        return "unknown CWE"
+    if not str(one.get("title", "")).strip() or not str(one.get("description", "")).strip():
+        return "says nothing"
+    placed = _placed(one, revision, read)
+    if isinstance(placed, str):
+        return placed
+    return Claim(
+        rule=one["rule"],
+        cwe=one["cwe"],
+        severity=one["severity"],
+        confidence=_share(one.get("confidence")),
+        title=" ".join(_text(one["title"]).split())[:160],
+        description=_text(one["description"]),
+        how_to_check=_text(one.get("how_to_check")),
+        recommendation=_text(one.get("recommendation")),
+        evidence=placed,
+    )
+
+
+def _placed(one: Any, revision: str, read: ReadFile) -> Evidence | str:
+    """Where a quote stands, or why it does not. The lines are verbatim, not redacted: see `stored`."""
+    if not isinstance(one, dict):
+        return "not a place"
+    path, start, end, quote = (one.get(key) for key in ("path", "start_line", "end_line", "quote"))
+    if not (isinstance(path, str) and isinstance(start, int) and isinstance(end, int)):
+        return "not a place"
+    content = read(path)
+    if content is None:
+        return "path is not in the commit"
+    found = verify(content, start, end, quote if isinstance(quote, str) else "")
+    if not isinstance(found, Quoted):
+        found_redacted = _verify_redacted(content, start, end, quote if isinstance(quote, str) else "")
+        if found_redacted is None:
+            return found
+        found = found_redacted
+    return Evidence(path, revision, found.start_line, found.end_line, found.text)
+
+
+def _verify_redacted(content: bytes, start: int, end: int, quote: str) -> Quoted | None:
+    """A quote of lines as the prompt showed them: with secrets taken out. Line numbers stay the same."""
+    if "[redacted " not in quote:
+        return None
+    shown = redact(content.decode("utf-8", "replace"))
+    found = verify(shown.encode("utf-8", "replace"), start, end, quote)
+    if not isinstance(found, Quoted):
+        return None
+    lines = content.decode("utf-8", "replace").replace("\r\n", "\n").split("\n")
+    return Quoted(found.start_line, found.end_line, "\n".join(lines[found.start_line - 1 : found.end_line]))
+
+
+def _same(one: Claim, other: Claim) -> bool:
+    a, b = one.evidence, other.evidence
+    return (one.rule, a.path) == (other.rule, b.path) and (
+        a.start_line <= b.end_line and b.start_line <= a.end_line
+    )
+
+
+def _rules() -> list[str]:
+    names: list[str] = schema("investigate")["properties"]["findings"]["items"]["properties"]["rule"]["enum"]
+    return names
+
+
+def _share(value: Any) -> float:
+    """A confidence between 0 and 1; what is no number counts as none."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+        return 0.0
+    return min(1.0, max(0.0, float(value)))
+
+
+def _text(value: Any) -> str:
+    return redact(value)[:MAX_TEXT].strip() if isinstance(value, str) else ""

@@ -1,0 +1,1 @@
+"""From what agents propose to what people decide and the publisher applies."""
