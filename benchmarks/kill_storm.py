@@ -26,8 +26,8 @@ import sqlalchemy as sa
 from benchmarks.planted import plant
 from hundredfold.config import load_settings, place_of
 from hundredfold.prices.book import load_book
+from hundredfold.simulation.process import provider_process
 from hundredfold.simulation.provider.log import read_log
-from hundredfold.simulation.rehearse import provider_process
 from hundredfold.simulation.truth import compare, ledger_rows
 from hundredfold.store.database import open_database, sqlite_url
 
@@ -49,7 +49,10 @@ agents = {agents}
 
 def main() -> None:
     arguments = parse()
-    with tempfile.TemporaryDirectory(prefix="kill-storm-", ignore_cleanup_errors=True) as folder:
+    # Not below the system's temporary folder: Codex refuses its sandbox to a home there.
+    cache = Path.home() / ".cache"
+    cache.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="hf-", dir=cache, ignore_cleanup_errors=True) as folder:
         sys.exit(storm(Path(folder), arguments))
 
 
@@ -71,7 +74,9 @@ def storm(folder: Path, arguments: argparse.Namespace) -> int:
     repository, home = folder / "repository", folder / "home"
     plant(repository, arguments.items, arguments.seed)
     os.environ["HUNDREDFOLD_HOME"] = str(home)
-    with provider_process(folder, profile=arguments.profile, seed=arguments.seed) as provider:
+    with provider_process(
+        folder / "provider.log", profile=arguments.profile, seed=arguments.seed
+    ) as provider:
         (repository / "hundredfold.toml").write_text(
             CONFIG.format(base_url=provider.base_url, agent=arguments.agent, agents=arguments.agents)
         )

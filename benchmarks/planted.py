@@ -8,9 +8,19 @@ from pathlib import Path
 
 BODIES = (
     'import os\n\n\ndef backup_{n}(folder):\n    os.system("tar czf /var/backup/{n}.tgz " + folder)\n',
-    "import sqlite3\n\n\ndef find_{n}(db, name):\n    return db.execute(\"SELECT * FROM t{n} WHERE name = '%s'\" % name)\n",
+    """import sqlite3
+
+
+def find_{n}(db, name):
+    return db.execute("SELECT * FROM t{n} WHERE name = '%s'" % name)
+""",
     "import pickle\n\n\ndef load_{n}(request):\n    return pickle.loads(request.body)\n",
-    'import subprocess\n\n\ndef ping_{n}(host):\n    return subprocess.run(f"ping -c {n} {{host}}", shell=True)\n',
+    """import subprocess
+
+
+def ping_{n}(host):
+    return subprocess.run(f"ping -c {n} {{host}}", shell=True)
+""",
 )
 
 

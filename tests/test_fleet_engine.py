@@ -59,7 +59,7 @@ async def work_off(database: Database, work: Recorder, count: int, attempts: int
             while len(work.ended) < count:
                 await asyncio.sleep(0.05)
     finally:
-        await asyncio.to_thread(engine.close)
+        await engine.close()
 
 
 async def test_every_item_goes_through_its_rounds_once(database: Database) -> None:

@@ -63,7 +63,9 @@ def _providers(context: Context) -> list[Diagnosis]:
         if not provider.key_env:
             found.append(Diagnosis(f"provider {name}", True, f"{provider.base_url}, no key needed"))
         elif os.environ.get(provider.key_env):
-            found.append(Diagnosis(f"provider {name}", True, f"{provider.base_url}, key in ${provider.key_env}"))
+            found.append(
+                Diagnosis(f"provider {name}", True, f"{provider.base_url}, key in ${provider.key_env}")
+            )
         else:
             found.append(
                 Diagnosis(
@@ -82,10 +84,10 @@ def print_diagnoses(diagnoses: list[Diagnosis]) -> None:
     out = console()
     width = max(len(one.name) for one in diagnoses)
     for one in diagnoses:
-        mark, style = ("ok", "green") if one.ok else ("missing", "red") if one.needed else ("absent", "yellow")
+        mark, style = (
+            ("ok", "green") if one.ok else ("missing", "red") if one.needed else ("absent", "yellow")
+        )
         out.print(f"{mark:>8}", style=style, end="")
         out.print(f"  {one.name:<{width}}  {one.found}", soft_wrap=True)
         if not one.ok and one.mend:
             out.print(f"{'':>10}{'':<{width}}  → {one.mend}", soft_wrap=True)
-
-

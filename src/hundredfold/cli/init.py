@@ -71,4 +71,6 @@ def _write(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise StorageError(f"can't write {path}: {error.strerror}", "Name another file by --config.") from error
+        raise StorageError(
+            f"can't write {path}: {error.strerror}", "Name another file by --config."
+        ) from error

@@ -68,7 +68,7 @@ class LiveSummary:
     def _spent(self, run: Run, now: float) -> str:
         text, at = self._spend
         if now - at > SPEND_EVERY_S or not at:
-            text = run.assembly.spend_text(run.id)
+            text = run.assembly.spent_text(run.id)
             self._spend = (text, now)
         return f"; {text}" if text else ""
 

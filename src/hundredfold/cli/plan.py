@@ -65,9 +65,7 @@ def plan(
         Print one JSON document.
     """
     context = where.open()
-    context = Context(
-        context.repository, overridden(context.settings, commits, range_, None), context.place
-    )
+    context = Context(context.repository, overridden(context.settings, commits, range_, None), context.place)
     plans = [plan_job(context, name) for name in chosen_jobs(context.settings, job)]
     if json:
         print_json({"plans": plans})
@@ -110,9 +108,7 @@ def _planned(item: Item, state: str, tasks: tuple[AgentTask, ...]) -> PlannedIte
     return PlannedItem(item.id, item.key, item.title, state, len(tasks), expected)
 
 
-def cost_by_tier(
-    book: PriceBook, prices: str, model: str, tasks: list[AgentTask]
-) -> dict[str, int | None]:
+def cost_by_tier(book: PriceBook, prices: str, model: str, tasks: list[AgentTask]) -> dict[str, int | None]:
     """Picodollars that the tasks are expected to cost at each tier; None: no price for it."""
     found: dict[str, int | None] = {}
     for tier in get_args(Tier):
@@ -132,15 +128,20 @@ def print_plan(plan: Plan) -> None:
 
     out = console()
     table = Table(box=None, padding=(0, 1))
-    for column, justify in (("item", "left"), ("commit", "left"), ("state", "left")):
-        table.add_column(column, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    table.add_column("tasks", justify="right")
-    table.add_column("tokens", justify="right", no_wrap=True)
-    table.add_column("title", no_wrap=True, overflow="ellipsis")
+    for column, width in (("item", 14), ("commit", 10), ("state", 10)):
+        table.add_column(column, no_wrap=True, min_width=width)
+    table.add_column("tasks", justify="right", min_width=5)
+    table.add_column("tokens", justify="right", no_wrap=True, min_width=7)
+    table.add_column("title", no_wrap=True, overflow="ellipsis", ratio=1)
     for one in plan.items:
         tokens = one.expected.input + one.expected.output
         table.add_row(
-            one.item, one.key[:10], one.state, str(one.tasks or "–"), f"{tokens:,}" if tokens else "–", Text(one.title)
+            one.item,
+            one.key[:10],
+            one.state,
+            str(one.tasks or "–"),
+            f"{tokens:,}" if tokens else "–",
+            Text(one.title),
         )
     out.print(table)
     total = plan.expected
@@ -149,7 +150,8 @@ def print_plan(plan: Plan) -> None:
         f"{total.input:,} input tokens ({total.cached:,} of them cached) and {total.output:,} output tokens."
     )
     prices = ", ".join(
-        f"{tier} {dollars_text(cost) if cost is not None else 'no price known'}" for tier, cost in plan.cost.items()
+        f"{tier} {dollars_text(cost) if cost is not None else 'no price known'}"
+        for tier, cost in plan.cost.items()
     )
     out.print(f"Expected cost with {plan.model}: {prices}.")
     out.print(f"Review, if every item led to one proposal: {plan.review_minutes:.0f} minutes.")

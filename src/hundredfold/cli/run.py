@@ -100,7 +100,9 @@ def chosen_jobs(settings: Settings, wanted: tuple[str, ...]) -> list[str]:
     """
     for name in wanted:
         if name not in settings.job:
-            raise ConfigError(f"there is no job {name!r} here", f"Configured jobs: {', '.join(settings.job)}.")
+            raise ConfigError(
+                f"there is no job {name!r} here", f"Configured jobs: {', '.join(settings.job)}."
+            )
     names = list(wanted) or [name for name, one in settings.job.items() if one.enabled]
     if not names:
         raise ConfigError("no job is enabled", "Set enabled = true under a [job.NAME] in hundredfold.toml.")

@@ -59,7 +59,7 @@ def print_summary(context: Context, result: RunResult, no_model: str) -> None:
         minutes = pending_minutes(context.database, context.place.slug)
         out.print(
             f"{taken.deferred} items wait: the inbox holds {minutes:.0f} review minutes, more than "
-            f"{context.settings.fleet.review_minutes:.0f} (fleet.review-minutes). Decide some: hundredfold inbox"
+            f"{context.settings.fleet.review_minutes:.0f} (fleet.review-minutes). Decide: hundredfold inbox"
         )
     if rows:
         _print_states(context, rows)
@@ -82,9 +82,9 @@ def _print_states(context: Context, rows: list[ItemRow]) -> None:
 
     out = console()
     table = Table(box=None, padding=(0, 1))
-    for column in ("item", "commit", "ended"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("title", no_wrap=True, overflow="ellipsis")
+    for column, width in (("item", 14), ("commit", 10), ("ended", 10)):
+        table.add_column(column, no_wrap=True, min_width=width)
+    table.add_column("title", no_wrap=True, overflow="ellipsis", ratio=1)
     for row in rows[:SHOWN]:
         table.add_row(row.item.id, row.item.key[:10], row.state, Text(for_terminal(row.item.title)))
     out.print(table)

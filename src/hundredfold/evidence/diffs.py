@@ -1,8 +1,8 @@
 """Git's patch format → frozen records: which files changed, which lines, on both sides.
 
-`parse_diff` reads a stream line by line and holds no more than its limits allow. A file whose patch is too large
-is still listed, with its size, so that it can be reported as not looked at. If the stream begins with git's
-`--raw` records, then every changed file is listed even when the patch is cut short.
+`parse_diff` reads a stream line by line and holds no more than its limits allow. A file whose patch is too
+large is still listed, with its size, so that it can be reported as not looked at. If the stream begins with
+git's `--raw` records, then every changed file is listed even when the patch is cut short.
 
 Paths are the repository's own bytes decoded by `surrogateescape`; `display_path` makes them fit to print.
 Combined diffs (`diff --cc`) are refused: their lines have no single old side.
@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from io import BytesIO
-from typing import BinaryIO, Literal
+from typing import IO, Literal
 
 from msgspec import Struct
 
@@ -118,7 +118,7 @@ class Diff(Struct, frozen=True):
     incomplete: str = ""
 
 
-def parse_diff(source: BinaryIO | bytes, limits: DiffLimits = DiffLimits()) -> Diff:  # noqa: B008 (frozen)
+def parse_diff(source: IO[bytes] | bytes, limits: DiffLimits = DiffLimits()) -> Diff:  # noqa: B008 (frozen)
     """Read git's patch text, optionally preceded by its `--raw` records (full object ids, quoted paths).
 
     Raises:
@@ -178,7 +178,7 @@ def _shown(path: str | None) -> str:
 class _Reader:
     """Lines of a stream, in pieces of at most `PIECE` bytes, up to a bound on all bytes together."""
 
-    def __init__(self, stream: BinaryIO, bound: int) -> None:
+    def __init__(self, stream: IO[bytes], bound: int) -> None:
         self._stream = stream
         self._left = bound
         self._bound = bound

@@ -9,7 +9,7 @@ _ESCAPED = re.compile(rb'\\([0-7]{3}|[abtnvfr"\\])')
 
 
 def decode_path(raw: bytes) -> str:
-    """A path's bytes as text; bytes that are no UTF-8 become lone surrogates, and go back by `encode_path`."""
+    """A path's bytes as text; bytes that are no UTF-8 become lone surrogates, as `encode_path` expects."""
     return raw.decode("utf-8", "surrogateescape")
 
 

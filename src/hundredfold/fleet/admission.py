@@ -73,9 +73,14 @@ class Admission:
     def expected_cost(self, task: AgentTask, route: Route) -> int:
         """Picodollars the task is expected to cost; an unpriced model by the stated worst case."""
         family = self._settings.provider[route.provider].prices or route.provider
-        wanted = {"prices": family, "model": route.model, "tier": route.tier, "usage": task.expected}
-        cost = self._book.cost(**wanted, at_us=now_us())
-        return cost.picodollars if isinstance(cost, Cost) else self._book.worst_case(**wanted, at_us=now_us())
+        cost = self._book.cost(
+            prices=family, model=route.model, tier=route.tier, usage=task.expected, at_us=now_us()
+        )
+        if isinstance(cost, Cost):
+            return cost.picodollars
+        return self._book.worst_case(
+            prices=family, model=route.model, tier=route.tier, usage=task.expected, at_us=now_us()
+        )
 
     @contextlib.contextmanager
     def _holding(self, limits: list[Limit], amount: int) -> Iterator[None]:
@@ -98,6 +103,8 @@ class Admission:
 
     async def _wait_out_pause(self, provider: str) -> None:
         """Waits are staggered: a hundred attempts that start in one instant are throttled again."""
-        deadline = time.monotonic() + LONGEST_PAUSE_S
-        while (left := self._paused_until(provider) - time.time()) > 0 and time.monotonic() < deadline:
-            await asyncio.sleep(min(left, 30.0) + random.uniform(0.0, STAGGER_S))  # noqa: S311
+        waited = 0.0
+        while (left := self._paused_until(provider) - time.time()) > 0 and waited < LONGEST_PAUSE_S:
+            pause = min(left, 30.0) + random.uniform(0.0, STAGGER_S)  # noqa: S311
+            await asyncio.sleep(pause)
+            waited += pause

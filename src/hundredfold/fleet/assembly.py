@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import time
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
@@ -16,18 +15,20 @@ from hundredfold.config import Place, Settings
 from hundredfold.errors import UnavailableError
 from hundredfold.fleet.admission import Admission
 from hundredfold.fleet.board import Board
-from hundredfold.fleet.desk import Desk, GatewayPort
+from hundredfold.fleet.desk import Desk
 from hundredfold.fleet.engine import Engine
 from hundredfold.fleet.worker import Worker
 from hundredfold.gateway.client import GatewayHandle, ensure_gateway, supervise
 from hundredfold.gateway.settings import GatewayConfig, Upstream
 from hundredfold.jobs.protocol import Job
 from hundredfold.prices.book import PriceBook, load_book
+from hundredfold.prices.money import dollars_text
 from hundredfold.sources.git import Repository
-from hundredfold.store.blobs import Blobs
 from hundredfold.store import attempts
+from hundredfold.store.blobs import Blobs
 from hundredfold.store.database import Database
 from hundredfold.usage.ledger import Ledger
+from hundredfold.usage.spend import bill
 from hundredfold.vocabulary import Limit
 from hundredfold.workspaces.pool import GitWorkspacePool
 from hundredfold.workspaces.protocol import Sandbox
@@ -50,6 +51,17 @@ class Assembly(Struct, frozen=True):
         """Wait until every request the gateway has seen is in the ledger."""
         if self.gateway is not None:
             await self.gateway.flush()
+
+    def spent_text(self, run: str) -> str:
+        """What the run has cost so far, in a few words; "" while nothing was asked."""
+        if self.gateway is None:
+            return ""
+        found = bill(self.desk.database, self.book, by=(), run=run)
+        shown = found.simulated_total or found.total
+        if not shown.requests:
+            return ""
+        marked = "SIMULATED " if found.simulated_total else ""
+        return f"{marked}{dollars_text(shown.money.most)}, {shown.requests:,} requests"
 
 
 def why_no_model(settings: Settings, jobs: Iterable[str]) -> str:
@@ -123,7 +135,7 @@ async def assembled(
             idle=idle,
         )
         await engine.launch()
-        stack.push_async_callback(asyncio.to_thread, engine.close)
+        stack.push_async_callback(engine.close)
         yield Assembly(desk=desk, worker=worker, engine=engine, gateway=gateway, book=book)
 
 
@@ -183,7 +195,9 @@ async def _close_all(backends: dict[str, Backend]) -> None:
 
 def _sandbox(settings: Settings) -> Sandbox:
     """The sandbox of this machine; where there is none, one that refuses every command."""
-    return find_sandbox([Path(folder).expanduser() for folder in settings.workspaces.read]) or RefusingSandbox()
+    return (
+        find_sandbox([Path(folder).expanduser() for folder in settings.workspaces.read]) or RefusingSandbox()
+    )
 
 
 class _NoGateway:

@@ -12,6 +12,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol, TypedDict
 
@@ -269,10 +270,14 @@ class Engine:
         """Cancel (item, run) pairs and all attempts below them."""
         await DBOS.cancel_workflows_async([workflow_id(*pair) for pair in items], cancel_children=True)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Stop dispatching. What is not finished stays queued or is recovered by the next launch."""
         global _work, _engine
-        DBOS.destroy()
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(1, thread_name_prefix="engine-close") as thread:
+            await loop.run_in_executor(thread, DBOS.destroy)
+        # DBOS made its own pool the loop's default and has shut it down; what is closed after us needs one.
+        loop.set_default_executor(ThreadPoolExecutor(thread_name_prefix="default"))
         self._engine.dispose()
         _work = _engine = None
 

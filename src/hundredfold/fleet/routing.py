@@ -43,8 +43,9 @@ def limits_of(settings: Settings, item: Item, attempt: str) -> tuple[Limit, ...]
 
 
 def _windows(scope: str, budget: Budget) -> list[Limit]:
-    return [
-        Limit(scope, window, dollars(amount))
-        for window, amount in (("day", budget.day), ("month", budget.month))
-        if amount
-    ]  # type: ignore[misc]
+    found = []
+    if budget.day:
+        found.append(Limit(scope, "day", dollars(budget.day)))
+    if budget.month:
+        found.append(Limit(scope, "month", dollars(budget.month)))
+    return found

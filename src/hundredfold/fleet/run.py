@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
 from hundredfold.errors import HundredfoldError
-from hundredfold.fleet.assembly import Assembly, assembled
+from hundredfold.fleet.assembly import Assembly
 from hundredfold.jobs.protocol import Job, Report
 from hundredfold.store import attempts, items
 from hundredfold.store.database import now_us
@@ -24,12 +24,12 @@ TICK_S = 0.25
 
 
 class Taken(Struct, frozen=True):
-    """What discovery came to: taken into this run, already settled, still in progress."""
+    """What discovery came to: found in all, new or changed and so queued, left open by an earlier run and so
+    continued, deferred because the inbox is full. The rest was looked at before and has not changed."""
 
     found: int = 0
     queued: int = 0
     continued: int = 0
-    unchanged: int = 0
     deferred: int = 0
 
 
@@ -51,33 +51,39 @@ class RunResult(Struct, frozen=True):
 
 
 class Run:
-    """One run of a project's jobs, alive between `launched` and its end."""
+    """One run of a project's jobs on a launched fleet."""
 
     def __init__(self, assembly: Assembly, person: str) -> None:
         self.assembly = assembly
         self.desk = assembly.desk
-        self.id = identity("run", self.desk.place.slug, now_us(), os.getpid())
+        left = items.of_project(self.desk.database, self.desk.place.slug, states=items.OPEN)
+        #: an interrupted run is continued under its own id
+        self.id = left[0].run if left and left[0].run else _new_id(self.desk.place.slug)
+        self._left = left
         self.taken = Taken()
         items.begin_run(self.desk.database, self.id, self.desk.place.slug, person)
 
     async def take_in(self, jobs: Iterable[Job], progress: Callable[[int], None] = lambda _: None) -> None:
         """Discover and queue: first what an earlier run left open, then what is new or changed."""
-        slug, database = self.desk.place.slug, self.desk.database
-        left = items.of_project(database, slug, states=items.OPEN)
+        database = self.desk.database
+        left, self._left = self._left, []
         for row in left:
             await self.assembly.engine.enqueue(row.item.id, row.run or self.id, row.item.priority)
+        open_ids = {row.item.id for row in left}
         found = queued = deferred = 0
         full = self._inbox_full()
         for job in jobs:
             for item in await asyncio.to_thread(_discovered, job, self.desk.project(job.name)):
                 found += 1
                 progress(found)
+                if item.id in open_ids:
+                    continue
                 if full:
                     deferred += 1
                 elif items.queue(database, item, self.id):
                     queued += 1
                     await self.assembly.engine.enqueue(item.id, self.id, item.priority)
-        self.taken = Taken(found, queued, len(left), max(0, found - queued - deferred - len(left)), deferred)
+        self.taken = Taken(found, queued, len(left), deferred)
 
     def _inbox_full(self) -> bool:
         """Rule 7: unreviewed work is bounded."""
@@ -129,7 +135,9 @@ class Run:
         for job in jobs:
             slug, database = self.desk.place.slug, self.desk.database
             found = findings_of(database, slug, job.name)
-            for report in job.report(self.desk.project(job.name), found, coverage_of(database, slug, job.name)):
+            for report in job.report(
+                self.desk.project(job.name), found, coverage_of(database, slug, job.name)
+            ):
                 folder = self.desk.place.state / "reports" / job.name
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
                 scratch = folder / f".{report.name}.new"
@@ -143,8 +151,5 @@ def _discovered(job: Job, project: object) -> list[Item]:
     return list(job.discover(project))  # type: ignore[arg-type]
 
 
-@contextlib.asynccontextmanager
-async def launched(assembly_args: dict[str, object], person: str) -> AsyncIterator[Run]:
-    """A run on a launched fleet; on leaving, agents are stopped and nothing is left behind."""
-    async with assembled(**assembly_args) as assembly:  # type: ignore[arg-type]
-        yield Run(assembly, person)
+def _new_id(project: str) -> str:
+    return identity("run", project, now_us(), os.getpid())

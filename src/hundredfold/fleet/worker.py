@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -31,7 +31,9 @@ from hundredfold.vocabulary import (
     Check,
     CommandResult,
     Done,
+    Finding,
     Item,
+    Proposal,
     Round,
     Route,
     Skip,
@@ -42,7 +44,9 @@ FIRST_BACKOFF_S = 5.0
 LONGEST_BACKOFF_S = 120.0
 NOT_TRIED_AGAIN = frozenset({"context", "request", "auth", "quota"})
 
-_STEP: msgspec.json.Decoder[Step] = msgspec.json.Decoder(Step)  # type: ignore[arg-type]
+Titled = TypeVar("Titled", Finding, Proposal)
+
+_STEP: msgspec.json.Decoder[Step] = msgspec.json.Decoder(Step)
 _ANSWER = msgspec.json.Decoder(Answer)
 _RESULTS = msgspec.json.Decoder(tuple[CommandResult, ...])
 
@@ -94,13 +98,25 @@ class Worker:
             case Check():
                 return StepTaken(kind="check", blob=self._put(step), passes=[], provider="")
             case Done():
+                done = self._labelled(row.item.job, step)
                 await asyncio.to_thread(
-                    record_done, self.desk.database, row.item, row.run, step, model=self.desk.model
+                    record_done, self.desk.database, row.item, row.run, done, model=self.desk.model
                 )
                 return StepTaken(kind="done", blob="", passes=[], provider="")
             case Skip():
                 await asyncio.to_thread(record_skip, self.desk.database, row.item, step)
                 return StepTaken(kind="skip", blob="", passes=[], provider="")
+
+    def _labelled(self, job: str, done: Done) -> Done:
+        """What a simulated provider brought about says so in its title, wherever it is shown."""
+        provider = self.desk.settings.job[job].provider or self.desk.settings.route.provider
+        if not (self.desk.model and self.desk.settings.provider[provider].simulated):
+            return done
+        return msgspec.structs.replace(
+            done,
+            findings=tuple(_simulated(one) for one in done.findings),
+            proposals=tuple(_simulated(one) for one in done.proposals),
+        )
 
     async def give_up(self, item: str, reason: str) -> None:
         """The item can't go on."""
@@ -303,6 +319,10 @@ class Worker:
             task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(*running, return_exceptions=True)
+
+
+def _simulated(one: Titled) -> Titled:
+    return msgspec.structs.replace(one, title=f"SIMULATED: {one.title}")
 
 
 def _final(answer: str) -> TryTaken:

@@ -48,7 +48,8 @@ class Job(Protocol):
 
     def advance(self, project: Project, item: Item, rounds: tuple[Round, ...], *, model: bool) -> Step:
         """What to do next with the item, given the finished rounds. `model=False`: no agent can be asked;
-        do the deterministic part and answer `Done` or `Skip` with coverage that says what nobody looked at.
+        do the deterministic part and answer `Done` or `Skip` with coverage that says what nobody looked at;
+        `complete=False` if a model would have been asked.
         """
         ...
 

@@ -25,3 +25,10 @@ def exact_text(picodollars: int) -> str:
     dollars, fraction = divmod(amount, PICODOLLARS_PER_DOLLAR)
     digits = f"{fraction:012d}".rstrip("0")
     return f"{sign}{dollars}.{digits}" if digits else f"{sign}{dollars}"
+
+
+def interval_text(least: int, most: int) -> str:
+    """An amount that is known exactly, or the interval it lies in: `$1.20`, `$1.20 … $3.40`."""
+    if least == most:
+        return dollars_text(least)
+    return f"{dollars_text(least)} … {dollars_text(most)}"

@@ -21,12 +21,10 @@ from hundredfold.vocabulary import Coverage, Done, Finding, Item, Skip
 def record_done(database: Database, item: Item, run: str | None, done: Done, *, model: bool) -> None:
     """Record that the item is worked out.
 
-    It ends as "done", as "incomplete" if the job could not finish it, or, where no model could be asked and
-    something was left that only one could look at, as "listed": a run with a model takes it in again.
+    It ends as "done", or, if the job could not finish it, as "incomplete"; where the reason is that no model
+    could be asked, as "listed": a run with a model takes it in again.
     """
-    state: ItemState = "done" if done.complete else "incomplete"
-    if not model and (not done.complete or any(one.state == "not_looked_at" for one in done.coverage)):
-        state = "listed"
+    state: ItemState = "done" if done.complete else "incomplete" if model else "listed"
     at_us = now_us()
     with database.write() as connection:
         findings.keep_findings(connection, database, done.findings, at_us)

@@ -1,114 +1,150 @@
-"""How git is called on a repository that nobody vouches for.
+"""How git is called: argument lists, a chosen environment, time limits; nothing is asked and nothing fetched.
 
-Nothing of the repository's may run (hooks, external diffs, text conversion, fsmonitor), nothing is fetched,
-nothing is asked, nothing is written, and a name never becomes an option. Every call has a time limit.
+There are two places. In the user's repository only names are looked up (`in_repository`): there git reads the
+user's configuration, which says whose repositories to trust (`safe.directory`). All else happens in a private
+view of it (`sources.gitview`) that obeys no configuration but its own (`in_view`).
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryFile
 from threading import Timer
-from typing import BinaryIO, cast
+from typing import IO
+
+from msgspec import Struct
 
 from hundredfold.errors import RepositoryError, UnavailableError
 
 TIMEOUT_S = 120.0
-_SAFE = (
-    "core.hooksPath=/dev/null",
-    "core.fsmonitor=false",
-    "core.quotePath=true",
-    "core.attributesFile=/dev/null",
-    "diff.external=",
-    "diff.noprefix=false",
-    "diff.mnemonicPrefix=false",
-    "diff.renameLimit=2000",
-    "log.showSignature=false",
-    "protocol.allow=never",
-)
+OLDEST = (2, 31)
+
+_KEPT = ("PATH", "HOME", "TMPDIR", "XDG_CONFIG_HOME", "SUDO_UID", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM")
+_ALWAYS = {
+    "LC_ALL": "C",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_GRAFT_FILE": os.devnull,
+    "GIT_LITERAL_PATHSPECS": "1",
+}
+_SAFE = ("-c", f"core.hooksPath={os.devnull}", "-c", "core.fsmonitor=false", "-c", "protocol.allow=never")
 
 
-def environment() -> dict[str, str]:
-    """What git gets to see of ours: the path, and that it may neither ask, nor fetch, nor lock."""
-    return {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "HOME": os.environ.get("HOME", "/"),  # for the user's own safe.directory
-        "LC_ALL": "C",
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_OPTIONAL_LOCKS": "0",
-        "GIT_NO_LAZY_FETCH": "1",
-        "GIT_NO_REPLACE_OBJECTS": "1",
-        "GIT_GRAFT_FILE": os.devnull,
-        "GIT_PAGER": "cat",
-    }
+class Git(Struct, frozen=True):
+    """git in one folder with one environment."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    def command(self, *arguments: str) -> list[str]:
+        """The argument list of a call.
+
+        Raises:
+            UnavailableError: git is not installed.
+        """
+        return [_program(), "-C", str(self.folder), *_SAFE, *arguments]
+
+    def run(
+        self, *arguments: str, stdin: bytes = b"", timeout_s: float = TIMEOUT_S
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run git to its end; its exit code is the caller's to judge.
+
+        Raises:
+            RepositoryError: it took too long.
+            UnavailableError: git is not installed.
+        """
+        try:
+            return subprocess.run(
+                self.command(*arguments),
+                env=self.environment,
+                input=stdin,
+                capture_output=True,
+                timeout=timeout_s,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise RepositoryError(
+                f"git {arguments[0]} did not end within {timeout_s:.0f} s",
+                "Is the repository on a slow or broken disk? `git fsck` may tell.",
+            ) from error
+
+    @contextmanager
+    def streaming(self, *arguments: str, timeout_s: float = TIMEOUT_S) -> Iterator[IO[bytes]]:
+        """Read git's output as it comes; leaving the block before its end stops git.
+
+        Raises:
+            RepositoryError: git failed or took too long; told on leaving the block after the output's end.
+            UnavailableError: git is not installed.
+        """
+        with TemporaryFile() as errors:  # a pipe nobody reads would fill up and stop git
+            process = subprocess.Popen(
+                self.command(*arguments),
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+            )
+            assert process.stdout is not None
+            timer = Timer(timeout_s, process.kill)
+            timer.start()
+            try:
+                yield process.stdout
+                if process.stdout.read(1) == b"" and process.wait() != 0:
+                    errors.seek(0)
+                    said = errors.read(2000).decode("utf-8", "replace").strip()
+                    raise RepositoryError(f"git {arguments[0]} failed: {said or 'it was ended from outside'}")
+            finally:
+                timer.cancel()
+                process.kill()
+                process.wait()
+                process.stdout.close()
 
 
-def command(folder: Path, *arguments: str) -> list[str]:
-    """The argument list of a git call in `folder`.
+def in_repository(folder: Path) -> Git:
+    """git in a repository of the user's, under the user's own configuration. For looking up names."""
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    return Git(folder, kept | _ALWAYS)
+
+
+def in_view(folder: Path) -> Git:
+    """git in a private view, which is configured by nothing but itself."""
+    kept = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}
+    alone = {"GIT_DIR": str(folder), "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
+    return Git(folder, kept | _ALWAYS | alone | {"HOME": str(folder)})
+
+
+def require_git() -> tuple[int, int]:
+    """git's version, major and minor.
 
     Raises:
-        UnavailableError: git is not installed.
+        UnavailableError: git is not installed, or too old.
     """
+    version = _version(_program())
+    if version < OLDEST:
+        raise UnavailableError(
+            f"git {version[0]}.{version[1]} is too old", f"Install git {OLDEST[0]}.{OLDEST[1]} or newer."
+        )
+    return version
+
+
+def _program() -> str:
     program = shutil.which("git")
     if program is None:
         raise UnavailableError("git was not found", "Install git (Debian, Ubuntu: `apt install git`).")
-    options = [part for setting in _SAFE for part in ("-c", setting)]
-    return [program, "-C", str(folder), *options, *arguments]
+    return program
 
 
-def run(folder: Path, *arguments: str, timeout_s: float = TIMEOUT_S) -> subprocess.CompletedProcess[bytes]:
-    """Run git to its end; its exit code is the caller's to judge.
-
-    Raises:
-        RepositoryError: it took too long.
-    """
-    try:
-        return subprocess.run(
-            command(folder, *arguments),
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise RepositoryError(
-            f"git {arguments[0]} in {folder} did not end within {timeout_s:.0f} s",
-            "Is it on a slow or broken disk? `git fsck` may tell.",
-        ) from error
-
-
-@contextmanager
-def streaming(folder: Path, *arguments: str, timeout_s: float = TIMEOUT_S) -> Iterator[BinaryIO]:
-    """Read git's output as it comes; leaving the block early ends it.
-
-    Raises:
-        RepositoryError: git failed (told when the block is left and all was read), or took too long.
-    """
-    process = subprocess.Popen(
-        command(folder, *arguments),
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    assert process.stdout is not None and process.stderr is not None
-    timer = Timer(timeout_s, process.kill)
-    timer.start()
-    try:
-        yield cast("BinaryIO", process.stdout)
-        finished = process.stdout.read(1) == b""
-        if finished and process.wait() != 0:
-            said = process.stderr.read(2000).decode("utf-8", "replace").strip()
-            raise RepositoryError(f"git {arguments[0]} in {folder} failed: {said or 'it was ended'}")
-    finally:
-        timer.cancel()
-        process.kill()
-        process.wait()
-        process.stdout.close()
-        process.stderr.close()
+@cache
+def _version(program: str) -> tuple[int, int]:
+    done = subprocess.run([program, "--version"], capture_output=True, timeout=TIMEOUT_S, check=False)
+    found = re.search(rb"(\d+)\.(\d+)", done.stdout)
+    return (int(found[1]), int(found[2])) if found else (0, 0)

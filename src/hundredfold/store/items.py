@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from hundredfold.store.database import Database, insert_ignore, now_us
 from hundredfold.store.schema import items, projects, runs
+from hundredfold.store.text import storable
 from hundredfold.vocabulary import Item
 
 ItemState = Literal[
@@ -82,10 +83,10 @@ def queue(database: Database, found: Item, run: str) -> bool:
         "id": found.id,
         "project": found.project,
         "job": found.job,
-        "key": found.key,
+        "key": storable(found.key),
         "digest": found.digest,
-        "title": found.title,
-        "revision": found.revision,
+        "title": storable(found.title),
+        "revision": storable(found.revision),
         "priority": found.priority,
         "payload": found.payload,
         "state": "queued",
@@ -112,7 +113,7 @@ def set_state(database: Database, item_id: str, state: ItemState, reason: str = 
         connection.execute(
             sa.update(items)
             .where(items.c.id == item_id)
-            .values(state=state, reason=reason, changed_us=now_us())
+            .values(state=state, reason=storable(reason), changed_us=now_us())
         )
 
 

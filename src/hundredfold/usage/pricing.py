@@ -1,5 +1,5 @@
 """From ledger rows to money, exactly and fast: rows are added up in SQL where a price is linear in tokens
-(same route, context band, price period and kinds of token used), and each sum is priced once in Python integers.
+(same route, context band, price period and kinds of token used), each sum is priced once in Python integers.
 
 Token sums of a month fit 64 bits (603 billion is 2**40); picodollars do not, so SQL never adds money.
 """
@@ -28,9 +28,9 @@ SERVED_TIERS: dict[str, Tier] = {
     "standard": "standard",
     "auto": "standard",
 }
-#: what rows can be grouped by in SQL; "quarter" is the quarter hour's start in UTC microseconds
-Label = Literal["quarter", "project", "job", "agent", "person", "payer", "attempt", "item"]
-QUARTER_US = 900_000_000
+#: what rows can be grouped by in SQL; "day" (UTC) and "quarter" (hour) are its start in UTC microseconds
+Label = Literal["day", "quarter", "project", "job", "agent", "person", "payer", "attempt", "item"]
+_SPAN_US: dict[Label, int] = {"day": 86_400_000_000, "quarter": 900_000_000}
 _BOOKED = ("project", "job", "agent", "person", "payer")
 _ROUTED = ("simulated", "provider", "model", "served_model", "tier", "served_tier")
 _SUMMED = ("input", "cached", "cache_write", "output", "reasoning", "floor_input", "floor_output")
@@ -69,6 +69,7 @@ class Group(Struct, frozen=True):
     failed: int
     usage: Usage
     money: Money
+    reason: str = ""  # why it is unpriced
 
 
 def priced_groups(
@@ -104,8 +105,8 @@ def _summed(book: PriceBook, by: Sequence[Label], where: Sequence[sa.ColumnEleme
         keys.append(current.c.booking)
     if "attempt" in by or "item" in by:
         keys.append(current.c.attempt)
-    if "quarter" in by:
-        keys.append((current.c.at_us - current.c.at_us % QUARTER_US).label("quarter"))
+    spans = {one: _SPAN_US[one] for one in by if one in _SPAN_US}
+    keys += [(current.c.at_us - current.c.at_us % span).label(one) for one, span in spans.items()]
     sums = [sa.func.sum(sa.func.coalesce(current.c[name], 0)).label(name) for name in _SUMMED]
     return (
         sa.select(
@@ -132,8 +133,8 @@ def _query(summed: sa.Subquery, by: Sequence[Label]) -> sa.Select[Any]:
         tables = tables.outerjoin(items, items.c.id == attempts.c.item)
     for one in by:
         match one:
-            case "quarter":
-                labels.append(summed.c.quarter)
+            case "day" | "quarter":
+                labels.append(summed.c[one])
             case "attempt":
                 labels.append(attempts.c.id.label("attempt_id"))
             case "item":
@@ -153,12 +154,12 @@ def _group(book: PriceBook, labels: tuple[str | int | None, ...], row: sa.RowMap
     interval, failed = status in ("cut", "unsettled"), status in ("error", "refused")
     model, tier = served_model or asked_model, billed_tier(asked, served)
     price = _Price(book, int(row["size"]), prices, model, tier, int(row["at_us"]), count)
-    if failed:
-        money = Money()
-    elif interval:
+    money: Money | Unpriced = Money()
+    if interval:
         money = price.interval(Usage(input=floor_input, output=floor_output), usage)
-    else:
+    elif not failed:
         money = price.exact(usage)
+    reason = money.reason if isinstance(money, Unpriced) else ""
     return Group(
         labels=labels,
         simulated=bool(simulated),
@@ -168,7 +169,8 @@ def _group(book: PriceBook, labels: tuple[str | int | None, ...], row: sa.RowMap
         uncertain=count if interval else 0,
         failed=count if failed else 0,
         usage=Usage() if interval or failed else usage,
-        money=money,
+        money=price.unpriced(usage) if isinstance(money, Unpriced) else money,
+        reason=reason,
     )
 
 
@@ -183,20 +185,20 @@ class _Price(Struct, frozen=True):
     at_us: int
     count: int
 
-    def exact(self, usage: Usage) -> Money:
+    def exact(self, usage: Usage) -> Money | Unpriced:
         cost = self.book.cost_of(usage, self.size, **self._route())
-        if isinstance(cost, Unpriced):
-            return self._unpriced(usage)
-        return Money(least=cost.picodollars, most=cost.picodollars)
+        return cost if isinstance(cost, Unpriced) else Money(least=cost.picodollars, most=cost.picodollars)
 
-    def interval(self, floor: Usage, worst: Usage) -> Money:
+    def interval(self, floor: Usage, worst: Usage) -> Money | Unpriced:
         row = self.book.row(input_tokens=self.size, **self._route())
-        if isinstance(row, Unpriced) or row.rates.input is None or row.rates.output is None:
-            return self._unpriced(worst)
+        if isinstance(row, Unpriced):
+            return row
+        if row.rates.input is None or row.rates.output is None:
+            return Unpriced(f"{self.model} has no known price at {self.tier} for requests of this size")
         least = self.book.least_case_of(floor, self.size, **self._route())
         return Money(least, self.book.worst_case_of(worst, self.size, **self._route()))
 
-    def _unpriced(self, usage: Usage) -> Money:
+    def unpriced(self, usage: Usage) -> Money:
         worst = self.book.worst_case_of(usage, self.size, **self._route())
         return Money(unpriced=self.count, unpriced_worst=worst)
 

@@ -1,26 +1,29 @@
 """The bill: requests, tokens and list price by any grouping, from the ledger.
 
-Simulated requests are never added to real ones: they make rows of their own, marked so.
+Simulated requests are never added to real ones: they make lines and a sum of their own, marked so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, get_args
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime, tzinfo
+from typing import Literal, get_args
 
 import sqlalchemy as sa
 from msgspec import Struct
 
 from hundredfold.prices.book import PriceBook
 from hundredfold.store.database import Database
-from hundredfold.store.schema import attempts, bookings, items
-from hundredfold.usage.pricing import Group, Money, current, priced_groups
+from hundredfold.store.schema import attempts, bookings
+from hundredfold.usage.pricing import Group, Label, Money, current, priced_groups
 from hundredfold.vocabulary import Usage
 
 Grouping = Literal["day", "model", "tier", "project", "job", "item", "attempt", "agent", "person", "payer"]
 GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)
-DAY_US = 86_400_000_000
+UNKNOWN = "–"
+#: ids in one statement; SQLite bounds a statement's variables
+_IDS = 500
 
 
 class Line(Struct, frozen=True):
@@ -36,12 +39,16 @@ class Line(Struct, frozen=True):
 
 
 class Bill(Struct, frozen=True):
-    """Lines by the asked groupings, and their sums: real, and simulated where there is any."""
+    """Lines by the asked groupings, and their sums: real, and simulated where there is any.
+
+    `unpriced` says why requests have no price, and how many each reason concerns.
+    """
 
     by: tuple[Grouping, ...]
     lines: tuple[Line, ...]
     total: Line
     simulated_total: Line | None
+    unpriced: dict[str, int]
 
 
 def bill(
@@ -51,71 +58,83 @@ def bill(
     by: Sequence[Grouping],
     project: str | None = None,
     run: str | None = None,
-    attempt_ids: Sequence[str] | None = None,
     since_us: int | None = None,
+    zone: tzinfo = UTC,
 ) -> Bill:
-    """The bill of what is in the ledger, UTC days.
+    """The bill of what is in the ledger, by days of `zone`.
 
-    `project` and `run` (an id) narrow it, `attempt_ids` too, `since_us` leaves out what was sent before.
+    `project` (a slug) and `run` (an id) narrow it, `since_us` leaves out what was sent before.
     """
     conditions: list[sa.ColumnElement[bool]] = []
     if project is not None:
-        conditions.append(bookings.c.project == project)
+        booked = sa.select(bookings.c.id).where(bookings.c.project == project)
+        conditions.append(current.c.booking.in_(booked))
     if since_us is not None:
         conditions.append(current.c.at_us >= since_us)
     if run is not None:
         conditions.append(current.c.attempt.in_(sa.select(attempts.c.number).where(attempts.c.run == run)))
-    if attempt_ids is not None:
-        chosen = sa.select(attempts.c.number).where(attempts.c.id.in_(list(attempt_ids)))
-        conditions.append(current.c.attempt.in_(chosen))
-    columns = [_COLUMN[one] for one in by if one in _COLUMN]
+    labels = _sql_labels(by, zone)
     with database.read() as connection:
-        groups = priced_groups(
-            connection, book, by=columns, where=sa.and_(*conditions) if conditions else None
-        )
+        groups = priced_groups(connection, book, by=labels, where=conditions)
+    return _billed(by, groups, zone)
+
+
+def cost_of(database: Database, book: PriceBook, attempt_ids: Sequence[str]) -> tuple[Line, ...]:
+    """What each of the attempts cost; a line's one label is its attempt. None is there for an attempt
+    without requests."""
+    groups: list[Group] = []
+    with database.read() as connection:
+        for start in range(0, len(attempt_ids), _IDS):
+            chosen = sa.select(attempts.c.number).where(attempts.c.id.in_(attempt_ids[start : start + _IDS]))
+            groups += priced_groups(connection, book, by=("attempt",), where=[current.c.attempt.in_(chosen)])
+    return _billed(("attempt",), groups, UTC).lines
+
+
+def _sql_labels(by: Sequence[Grouping], zone: tzinfo) -> tuple[Label, ...]:
+    """What SQL groups by. Every zone's midnight falls on a quarter hour of UTC, but not on its midnight."""
+    labels: list[Label] = []
+    for one in by:
+        if one == "day":
+            labels.append("day" if zone is UTC else "quarter")
+        elif one != "model" and one != "tier":
+            labels.append(one)
+    return tuple(labels)
+
+
+def _billed(by: Sequence[Grouping], groups: Sequence[Group], zone: tzinfo) -> Bill:
     lines: dict[tuple[tuple[str, ...], bool], Line] = {}
+    unpriced: Counter[str] = Counter()
     for group in groups:
-        labels = _labels(by, group)
+        labels = _labels(by, group, zone)
         key = (labels, group.simulated)
         lines[key] = _added(lines.get(key) or _empty(labels, group.simulated), group)
+        if group.reason:
+            unpriced[group.reason] += group.requests
     ordered = tuple(sorted(lines.values(), key=lambda line: (line.simulated, _order(by, line))))
     simulated = _sum(ordered, simulated=True)
-    return Bill(tuple(by), ordered, _sum(ordered, simulated=False), simulated if simulated.requests else None)
+    return Bill(
+        by=tuple(by),
+        lines=ordered,
+        total=_sum(ordered, simulated=False),
+        simulated_total=simulated if simulated.requests else None,
+        unpriced=dict(unpriced),
+    )
 
 
-def since_days(days: int, now: datetime) -> int:
-    """When the UTC day began that is `days` - 1 before today's, in microseconds."""
-    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return int((today - timedelta(days=days - 1)).timestamp()) * 1_000_000
-
-
-_COLUMN: dict[Grouping, sa.ColumnElement[Any]] = {
-    "day": current.c.at_us - current.c.at_us % DAY_US,
-    "project": bookings.c.project,
-    "job": bookings.c.job,
-    "agent": bookings.c.agent,
-    "person": bookings.c.person,
-    "payer": bookings.c.payer,
-    "attempt": sa.select(attempts.c.id).where(attempts.c.number == current.c.attempt).scalar_subquery(),
-    "item": sa.select(items.c.key)
-    .join(attempts, attempts.c.item == items.c.id)
-    .where(attempts.c.number == current.c.attempt)
-    .scalar_subquery(),
-}
-
-
-def _labels(by: Sequence[Grouping], group: Group) -> tuple[str, ...]:
+def _labels(by: Sequence[Grouping], group: Group, zone: tzinfo) -> tuple[str, ...]:
     from_sql = iter(group.labels)
-    made: dict[Grouping, Callable[[], str]] = {"model": lambda: group.model, "tier": lambda: group.tier}
-    return tuple(made[one]() if one in made else _text(one, next(from_sql)) for one in by)
-
-
-def _text(grouping: Grouping, value: str | int | None) -> str:
-    if value is None or value == "":
-        return "–"
-    if grouping == "day":
-        return datetime.fromtimestamp(int(value) / 1_000_000, UTC).strftime("%Y-%m-%d")
-    return str(value)
+    labels = []
+    for one in by:
+        if one == "model":
+            labels.append(group.model)
+        elif one == "tier":
+            labels.append(group.tier)
+        elif one == "day":
+            moment = datetime.fromtimestamp(int(next(from_sql) or 0) // 1_000_000, zone)
+            labels.append(moment.date().isoformat())
+        else:
+            labels.append(str(next(from_sql) or UNKNOWN))
+    return tuple(labels)
 
 
 def _order(by: Sequence[Grouping], line: Line) -> tuple[object, ...]:

@@ -154,7 +154,8 @@ def _first(item: Item, seen: Survey, *, model: bool) -> Step:
         verdicts += hits_as_verdicts(seen, item.revision)
     reason = "too large for an agent's question" if model else "no model configured"
     unseen = tuple(_unseen(target, reason) for target in seen.targets)
-    return _done(item, verdicts, (*seen.coverage, *unseen), Counter(), complete=True, note=note)
+    complete = model or not seen.targets
+    return _done(item, verdicts, (*seen.coverage, *unseen), Counter(), complete=complete, note=note)
 
 
 def _investigated(project: Project, item: Item, seen: Survey, done: Round) -> _Investigated:

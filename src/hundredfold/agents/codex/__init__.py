@@ -1,0 +1,1 @@
+"""The Codex agent: turns in the threads of `codex app-server` processes that outlive this one."""

@@ -1,0 +1,185 @@
+"""The private home of one Codex server, and what each thread may see of the machine.
+
+Codex reads the whole disk unless told otherwise, so every thread gets a permission profile of its own: the
+system's programs, its workspace, the objects of its git repository and a scratch folder; no network, no other
+workspace, no home folder. `diagnosis.py` proves that this holds by really trying.
+
+Nothing in a repository configures Codex: its project is never trusted (no `.codex/config.toml`, hook or MCP
+server of it is used) and its AGENTS.md and skills are no instructions.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hundredfold.agents.protocol import WorkOrder
+from hundredfold.workspaces.bubblewrap import interpreter_prefix
+from hundredfold.workspaces.gitview import git_view
+
+PROVIDER = "hundredfold"
+PROFILE = "attempt"
+
+#: retries by Codex itself of one model request; 429 is not among what it retries
+_REQUEST_RETRIES = 4
+_STREAM_RETRIES = 4
+
+#: parts of Codex that cost memory or reach outward and serve no attempt
+_FEATURES_OFF = (
+    "apps",
+    "auth_elicitation",
+    "browser_use",
+    "browser_use_external",
+    "computer_use",
+    "enable_request_compression",
+    "goals",
+    "hooks",
+    "image_generation",
+    "in_app_browser",
+    "memories",
+    "multi_agent",
+    "plugins",
+    "remote_plugin",
+    "shell_snapshot",
+    "skill_search",
+    "tool_suggest",
+    "workspace_dependencies",
+)
+
+#: of our own environment only these reach Codex, if they are set
+_INHERITED = ("LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+#: OpenAI's names of our tiers; `batch` can't be had by an agent and is asked for as flex
+_SERVICE_TIER = {"fast": "fast", "flex": "flex", "batch": "flex"}
+
+
+class Home:
+    """The folder of one server: Codex's home, its temporary files, its socket, its log, its threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.codex = folder / "home"
+        self.temporary = folder / "tmp"
+        self.scratch = folder / "scratch"
+        self.threads = folder / "threads"
+        self.socket = folder / "socket"
+        self.log = folder / "log"
+        self.record = folder / "server.json"
+        self.lock = folder / "lock"
+
+    def make(self) -> None:
+        """Make every folder (0700) and write Codex's configuration.
+
+        Raises:
+            OSError: the disk refused.
+        """
+        for path in (self.folder, self.codex, self.temporary, self.scratch, self.threads):
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        config = self.codex / "config.toml"
+        config.touch(mode=0o600)
+        config.write_text(_configuration(), encoding="utf-8")
+
+    def environment(self, program: Path) -> dict[str, str]:
+        """All that the server's processes get to see of our environment, and its own folders."""
+        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        tools = [program.parent.parent / "codex-path", program.parent.parent / "path"]
+        folders = [str(path) for path in tools if path.is_dir()]
+        prefix = interpreter_prefix()
+        folders += [f"{prefix}/bin"] if prefix else []
+        folders += ["/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin"]
+        return {
+            "LANG": "C.UTF-8",
+            **inherited,
+            "PATH": ":".join(folders),
+            "HOME": str(self.codex),
+            "CODEX_HOME": str(self.codex),
+            "TMPDIR": str(self.temporary),
+            "RUST_LOG": "error",
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_CONFIG_GLOBAL": "/dev/null",
+            "GIT_OPTIONAL_LOCKS": "0",
+            "GIT_TERMINAL_PROMPT": "0",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+
+    def visible(self, program: Path) -> list[Path]:
+        """What every sandboxed command must be able to read: Codex itself, the interpreter, its helpers."""
+        prefix = interpreter_prefix()
+        return [self.codex / "tmp", program.parent.parent, *([prefix] if prefix else [])]
+
+
+def thread_settings(order: WorkOrder, scratch: Path, visible: Sequence[Path]) -> dict[str, Any]:
+    """What `thread/start` and `thread/resume` are told of an order. Holds the attempt's gateway address."""
+    workspace = str(order.workspace)
+    return {
+        "cwd": workspace,
+        "runtimeWorkspaceRoots": [workspace],
+        "model": order.model,
+        "modelProvider": PROVIDER,
+        "approvalPolicy": "never",
+        "permissions": PROFILE,
+        "serviceTier": _SERVICE_TIER.get(order.tier),
+        "config": {
+            "model_providers": {
+                PROVIDER: {
+                    "name": PROVIDER,
+                    "base_url": order.gateway_url,
+                    "wire_api": "responses",
+                    "request_max_retries": _REQUEST_RETRIES,
+                    "stream_max_retries": _STREAM_RETRIES,
+                    # our own watchdog is the one that decides; this one only ends what it forgot
+                    "stream_idle_timeout_ms": int(2000 * order.stall_s),
+                }
+            },
+            "permissions": {
+                PROFILE: profile(
+                    [*visible, *git_view(order.workspace).visible], [scratch], writable=order.writable
+                )
+            },
+            "projects": {workspace: {"trust_level": "untrusted"}},
+            "shell_environment_policy": {
+                "ignore_default_excludes": False,
+                "set": {"TMPDIR": str(scratch), "HOME": str(scratch)},
+            },
+        },
+    }
+
+
+def profile(read: Sequence[Path], write: Sequence[Path], *, writable: bool) -> dict[str, Any]:
+    """A permission profile: the system's programs, the workspace and these folders, no network."""
+    entries: dict[str, Any] = {str(path): "read" for path in read}
+    entries |= {str(path): "write" for path in write}
+    return {
+        "filesystem": {
+            ":minimal": "read",
+            **entries,
+            ":workspace_roots": {".": "write" if writable else "read"},
+        },
+        "network": {"enabled": False},
+    }
+
+
+def _configuration() -> str:
+    off = "".join(f"{name} = false\n" for name in _FEATURES_OFF)
+    return (
+        f'model_provider = "{PROVIDER}"\n'
+        f'default_permissions = ":read-only"\n'
+        "check_for_update_on_startup = false\n"
+        "project_doc_max_bytes = 0\n"
+        'web_search = "disabled"\n'
+        'cli_auth_credentials_store = "file"\n\n'
+        "[history]\n"
+        'persistence = "none"\n\n'
+        "[analytics]\nenabled = false\n\n"
+        "[feedback]\nenabled = false\n\n"
+        "[tools]\nview_image = false\n\n"
+        "[skills]\ninclude_instructions = false\n\n"
+        "[skills.bundled]\nenabled = false\n\n"
+        "[shell_environment_policy]\nignore_default_excludes = false\n\n"
+        f"[features]\n{off}\n"
+        # every thread names its own address; this one answers nothing
+        f"[model_providers.{PROVIDER}]\n"
+        f'name = "{PROVIDER}"\nbase_url = "http://127.0.0.1:9"\nwire_api = "responses"\n'
+    )
