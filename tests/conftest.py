@@ -32,10 +32,10 @@ def postgres_server() -> Iterator[str]:
     Not below pytest's own folder: as root the server runs as another user, and a second pytest at the same
     time takes that folder's permissions away again, which ends the server.
     """
-    import pgserver
+    from pgserver.postgres_server import get_server
 
     with tempfile.TemporaryDirectory(prefix="postgres-") as folder:
-        server = pgserver.get_server(folder)
+        server = get_server(folder)
         yield server.get_uri()
         server.cleanup()
 

@@ -10,12 +10,14 @@ import sqlalchemy as sa
 
 from hundredfold.cli.why import costs, plain
 from hundredfold.errors import ConfigError
+from hundredfold.prices.book import load_book
 from hundredfold.proposals.decide import decide
 from hundredfold.proposals.record import record_done
 from hundredfold.proposals.why import Node, chain, resolved
 from hundredfold.store import actions, attempts
 from hundredfold.store.database import Database
 from hundredfold.store.schema import bookings, decisions, requests, routes
+from hundredfold.usage.ledger import STATUSES
 from hundredfold.vocabulary import Done, Route, identity
 from tests.support.proposals import (
     RUN,
@@ -51,8 +53,8 @@ def story(database: Database, tmp_path: Path) -> Database:
         ))  # fmt: skip
         for seq, key in ((1, "resp_1"), (2, "resp_2")):
             connection.execute(sa.insert(requests).values(
-                seq=seq, provider="openai", key=key, source=3, status=0, at_us=1, attempt=1,
-                booking=1, route=1, **tokens,
+                seq=seq, provider="openai", key=key, source=3, status=STATUSES.index("settled"), at_us=1,
+                attempt=1, booking=1, route=1, **tokens,
             ))  # fmt: skip
     decide(database, [a_proposal("one").id], "approve", by="Ada", reason="it is real")
     a_publisher(database, tmp_path / "forge").publish()
@@ -60,7 +62,7 @@ def story(database: Database, tmp_path: Path) -> Database:
 
 
 def why(database: Database, identity: str) -> Node:
-    return chain(database, resolved(database, identity), costs(database))
+    return chain(database, resolved(database, identity), costs(database, load_book()))
 
 
 def kinds(node: Node) -> list[str]:
@@ -75,7 +77,7 @@ def test_a_proposal_is_explained_from_source_to_outcome(story: Database) -> None
     text = "\n".join(plain(node))
     for shown in (
         "source: c0ffee", "digest: dddd", "native · openai · gpt-5.5", "prompt: bbbb",
-        "requests: 2", "input: 2400",
+        "simulated requests: 2", "simulated input: 2400", "simulated cost: $0.007584",
         "app.py:3-3", "quote: os.system(x)", "by: Ada", "reason: it is real", "state: applied", "pending",
     ):  # fmt: skip
         assert shown in text, shown

@@ -40,16 +40,40 @@ def keep_attempts(database: Database, *ids: str) -> None:
         for number, one in enumerate(ids, 1):
             connection.execute(
                 sa.insert(items).values(
-                    id=f"i-{one}", project="p", job="security", key=one, digest=one, title=one, revision="r",
-                    priority=1, payload={}, state="working", reason="", found_us=0, changed_us=0,
+                    id=f"i-{one}",
+                    project="p",
+                    job="security",
+                    key=one,
+                    digest=one,
+                    title=one,
+                    revision="r",
+                    priority=1,
+                    payload={},
+                    state="working",
+                    reason="",
+                    found_us=0,
+                    changed_us=0,
                 )
             )
             connection.execute(
                 sa.insert(attempts).values(
                     {
-                        "id": one, "number": number, "item": f"i-{one}", "label": "x", "round": 0, "task": 0,
-                        "pass": 0, "try": 0, "backend": "codex", "provider": "openai", "model": "gpt-5.5",
-                        "effort": "", "tier": "fast", "state": "ok", "error": "", "started_us": 0,
+                        "id": one,
+                        "number": number,
+                        "item": f"i-{one}",
+                        "label": "x",
+                        "round": 0,
+                        "task": 0,
+                        "pass": 0,
+                        "try": 0,
+                        "backend": "codex",
+                        "provider": "openai",
+                        "model": "gpt-5.5",
+                        "effort": "",
+                        "tier": "fast",
+                        "state": "ok",
+                        "error": "",
+                        "started_us": 0,
                     }
                 )
             )

@@ -26,10 +26,11 @@ MOST_DAYS = 36_500
 def spend(
     *,
     by: tuple[str, ...] = ("day", "model"),
-    since: str = "30d",
+    days: int = 30,
+    since: str = "",
     run: str | None = None,
     zone: str = "UTC",
-    everywhere: Annotated[bool, Parameter(name="--all-projects", negative=())] = False,
+    all_projects: Annotated[bool, Parameter(negative=())] = False,
     json: bool = False,
     where: Where = Where(),  # noqa: B008
 ) -> int:
@@ -40,13 +41,15 @@ def spend(
     by
         What to group by, in this order (repeat it): day, model, tier, project, job, item, attempt, agent,
         person, payer.
+    days
+        How many days up to today.
     since
-        The first day (2026-11-01), a number of days up to today (30d), or "ever".
+        The first day instead (2026-11-01), a number of days (30d), or "ever".
     run
         Only what a run spent.
     zone
         The time zone of the days, like Europe/Vienna. Providers bill by UTC days.
-    everywhere
+    all_projects
         All projects of the database, not only this one.
     json
         Print JSON; amounts are exact dollars, as text.
@@ -58,8 +61,8 @@ def spend(
         context.database,
         load_book([context.place.root / file for file in context.settings.prices]),
         by=by,
-        since=since,
-        project=None if everywhere else context.place.slug,
+        since=since or f"{days}d",
+        project=None if all_projects else context.place.slug,
         run=run,
         zone=zone,
         as_json=json,
@@ -107,15 +110,14 @@ def since_start(text: str, now: datetime) -> int | None:
     number = re.fullmatch(r"(\d{1,5})d", text)
     try:
         if number:
-            back = min(max(int(number.group(1)), 1), MOST_DAYS) - 1
-            first = now.date() - timedelta(days=back)
+            first = now.date() - timedelta(days=min(int(number.group(1)) or 1, MOST_DAYS) - 1)
         else:
             first = date.fromisoformat(text)
         start = datetime(first.year, first.month, first.day, tzinfo=now.tzinfo)
         return int(start.timestamp()) * 1_000_000
     except (ValueError, OverflowError) as error:
         raise ConfigError(
-            f"--since {text!r} is no day", 'Write it like 2026-11-01, 30d or "ever".'
+            f"{text!r} is no first day of a bill", 'Write it like 2026-11-01, 30d or "ever".'
         ) from error
 
 
@@ -196,28 +198,23 @@ def notes(bill: Bill) -> list[str]:
                 f"# {line.uncertain:,} {'simulated ' if line.simulated else ''}requests ended without saying "
                 "what they used: their tokens are not in the columns, their price is the interval."
             )
-    found += [f"# {count:,} requests are not in the price: {why}" for why, count in bill.unpriced.items()]
+    found += [
+        f"# {count:,} requests are not in the price: {_printable(why)}"
+        for why, count in bill.unpriced.items()
+    ]
     return found
 
 
 def _print_tables(bill: Bill) -> None:
-    from rich.table import Table
-    from rich.text import Text
+    from hundredfold.cli.billtable import bill_table
 
     out = console()
     for simulated, total in ((False, bill.total), (True, bill.simulated_total)):
-        if total is None:
+        if total is None or (not simulated and not total.requests and bill.simulated_total):
             continue
         title = "SIMULATED: no money was spent" if simulated else "List price by the tier served"
-        table = Table(title=title, title_justify="left", box=None, padding=(0, 1), show_footer=True)
-        for position, name in enumerate(bill.by):
-            table.add_column(name, footer="total" if position == 0 else "")
-        for name, sum_ in zip(FIGURES, figures_of(total), strict=True):
-            table.add_column(name, footer=sum_, justify="right", no_wrap=True)
-        for line in bill.lines:
-            if line.simulated == simulated:
-                table.add_row(*(Text(_printable(one)) for one in line.labels), *figures_of(line))
-        out.print(table)
+        lines = [line for line in bill.lines if line.simulated == simulated]
+        out.print(bill_table(bill.by, lines, total, title=title, width=out.width, printable=_printable))
     for note in notes(bill):
         out.print(note)
 
@@ -228,13 +225,17 @@ def _printable(text: str) -> str:
 
 
 def _groupings(by: Sequence[str]) -> tuple[Grouping, ...]:
+    from difflib import get_close_matches
+
     from hundredfold.usage.spend import GROUPINGS
 
     known: dict[str, Grouping] = {one: one for one in GROUPINGS}
     wanted = [part for one in by for part in one.split(",") if part]
     for name in wanted:
         if name not in known:
-            raise ConfigError(f"the bill can't be grouped by {name!r}", f"Known: {', '.join(GROUPINGS)}.")
+            near = get_close_matches(name, GROUPINGS, n=1, cutoff=0.5)
+            mend = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(GROUPINGS)}."
+            raise ConfigError(f"the bill can't be grouped by {name!r}", mend)
     return tuple(known[name] for name in dict.fromkeys(wanted))
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from hundredfold.cli.context import Where
 from hundredfold.cli.output import console, print_json
@@ -13,6 +13,7 @@ from hundredfold.cli.output import console, print_json
 if TYPE_CHECKING:
     from rich.tree import Tree
 
+    from hundredfold.prices.book import PriceBook
     from hundredfold.proposals.why import CostOf, Node
     from hundredfold.store.database import Database
 
@@ -28,10 +29,12 @@ def why(id_: str, /, *, json: bool = False, where: Where = Where()) -> int:  # n
     json
         Print JSON.
     """
+    from hundredfold.prices.book import load_book
     from hundredfold.proposals.why import chain, resolved
 
     context = where.open()
-    node = chain(context.database, resolved(context.database, id_), costs(context.database))
+    book = load_book([context.place.root / file for file in context.settings.prices])
+    node = chain(context.database, resolved(context.database, id_), costs(context.database, book))
     if json:
         print_json(node)
     elif sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
@@ -41,11 +44,15 @@ def why(id_: str, /, *, json: bool = False, where: Where = Where()) -> int:  # n
     return 0
 
 
-def costs(database: Database) -> CostOf:
-    """What attempts cost in requests and tokens, by the ledger."""
-    from hundredfold.store.lookup import tokens_of
+def costs(database: Database, book: PriceBook) -> CostOf:
+    """What attempts cost by the ledger, at list price: requests, tokens and money as facts to show."""
+    from hundredfold.usage.spend import cost_of
+    from hundredfold.usage.wording import cost_facts
 
-    return lambda wanted: tokens_of(database, wanted)
+    def of(wanted: Sequence[str]) -> dict[str, dict[str, Any]]:
+        return cost_facts(cost_of(database, book, wanted))
+
+    return of
 
 
 def plain(node: Node, depth: int = 0) -> Iterator[str]:

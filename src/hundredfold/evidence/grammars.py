@@ -1,4 +1,4 @@
-"""tree-sitter grammars by file suffix, loaded when first needed, and what a definition is in each language."""
+"""tree-sitter grammars by file name, loaded when first needed, and what a definition is in each language."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def _grammar(
 
 
 _JS_FUNCTIONS = (
-    "function_declaration generator_function_declaration method_definition arrow_function function_expression "
-    "function generator_function"
+    "function_declaration generator_function_declaration method_definition arrow_function "
+    "function_expression generator_function"
 )
 _JS_CONTAINERS = "class_declaration class abstract_class_declaration internal_module"
 _PYTHON = _grammar("python", "function_definition", "class_definition")
@@ -55,7 +55,8 @@ _C = _grammar("c", "function_definition", "")
 _CPP = _grammar("cpp", "function_definition", "class_specifier struct_specifier namespace_definition")
 _CSHARP = _grammar(
     "c#",
-    "method_declaration constructor_declaration property_declaration operator_declaration local_function_statement",
+    "method_declaration constructor_declaration property_declaration operator_declaration "
+    "local_function_statement",
     "class_declaration struct_declaration interface_declaration record_declaration namespace_declaration",
     "c_sharp",
 )
@@ -76,17 +77,28 @@ _BY_SUFFIX: dict[str, Grammar] = {
     ".go": _GO,
     ".rs": _RUST,
     ".java": _JAVA,
-    **dict.fromkeys((".c", ".h"), _C),
-    **dict.fromkeys((".cc", ".cpp", ".cxx", ".hh", ".hpp", ".hxx"), _CPP),
+    ".c": _C,
+    # C++ reads nearly all of C, and a header does not say which it is.
+    **dict.fromkeys((".h", ".cc", ".cpp", ".cxx", ".hh", ".hpp", ".hxx", ".cu", ".ino"), _CPP),
     ".cs": _CSHARP,
-    **dict.fromkeys((".rb", ".rake"), _RUBY),
-    ".php": _PHP,
+    **dict.fromkeys((".rb", ".rake", ".gemspec", ".ru"), _RUBY),
+    **dict.fromkeys((".php", ".phtml"), _PHP),
 }
+_BY_NAME = {
+    "Gemfile": _RUBY,
+    "Rakefile": _RUBY,
+    "Vagrantfile": _RUBY,
+    "SConstruct": _PYTHON,
+    "wscript": _PYTHON,
+}
+#: node types that stand before a definition and belong to it
+DECORATIONS = frozenset({"decorator", "attribute_item"})
 
 
 def grammar_of(path: str) -> Grammar | None:
-    """The grammar for a path's suffix, if there is one."""
-    return _BY_SUFFIX.get(PurePosixPath(path).suffix.lower())
+    """The grammar for a path's name or suffix, if there is one."""
+    pure = PurePosixPath(path)
+    return _BY_NAME.get(pure.name) or _BY_SUFFIX.get(pure.suffix.lower())
 
 
 @cache

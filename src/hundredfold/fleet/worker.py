@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import random
 from typing import Any, TypeVar
 
 import msgspec
 
 from hundredfold.agents.protocol import Event, Gone, Outcome, Started, WorkOrder
-from hundredfold.errors import HundredfoldError, LimitReached, UnavailableError
+from hundredfold.errors import HundredfoldError, LimitReached, StorageError, UnavailableError
 from hundredfold.fleet.answers import judged
 from hundredfold.fleet.board import Transcript
 from hundredfold.fleet.desk import Desk
 from hundredfold.fleet.engine import StepTaken, TryTaken
 from hundredfold.fleet.routing import limits_of, route_of
 from hundredfold.gateway.grants import close_grant, open_grant
-from hundredfold.jobs.protocol import Project
 from hundredfold.proposals.record import record_done, record_skip
 from hundredfold.store import attempts, items
 from hundredfold.store.attempts import EXCUSED, KEPT, AttemptRow, AttemptState
@@ -44,6 +44,7 @@ FIRST_BACKOFF_S = 5.0
 LONGEST_BACKOFF_S = 120.0
 NOT_TRIED_AGAIN = frozenset({"context", "request", "auth", "quota"})
 
+log = logging.getLogger(__name__)
 Titled = TypeVar("Titled", Finding, Proposal)
 
 _STEP: msgspec.json.Decoder[Step] = msgspec.json.Decoder(Step)
@@ -75,36 +76,49 @@ class Worker:
     # ------------------------------------------------------------------ advance
 
     async def advance(self, item: str, rounds: list[list[Any]]) -> StepTaken:
-        """Ask the job what to do next; a last step is recorded at once."""
+        """Ask the job what to do next; a last step is recorded at once. An item that can't go on has failed,
+        with the reason: it never stays open for ever."""
         row = items.find(self.desk.database, item)
         assert row is not None and row.run is not None, f"item {item} was queued without being stored"
         if row.state == "queued":
             items.set_state(self.desk.database, item, "working")
-        job = self.desk.job(row.item.job)
-        finished = tuple(self._round(*one) for one in rounds)
         try:
-            step = await asyncio.to_thread(
-                job.advance, self._project(row.item), row.item, finished, model=self.desk.model
-            )
+            return await self._advance(row.item, row.run, rounds)
         except HundredfoldError as error:
-            items.set_state(self.desk.database, item, "failed", f"{error} {error.mend}".strip())
-            return StepTaken(kind="failed", blob="", passes=[], provider="")
+            if isinstance(error, UnavailableError | LimitReached | StorageError):
+                self._halt(error)
+            reason = f"{error} {error.mend}".strip()
+        except Exception as error:
+            log.exception("the job %s failed on item %s", row.item.job, item)
+            reason = f"a fault in the job {row.item.job}: {type(error).__name__}: {error}"
+        items.set_state(self.desk.database, item, "failed", reason)
+        return StepTaken(kind="failed", blob="", passes=[], provider="")
+
+    async def _advance(self, item: Item, run: str, rounds: list[list[Any]]) -> StepTaken:
+        finished = tuple(self._round(*one) for one in rounds)
+        step = await asyncio.to_thread(
+            self.desk.job(item.job).advance,
+            self.desk.project(item.job),
+            item,
+            finished,
+            model=self.desk.model,
+        )
         match step:
             case Ask(tasks=tasks):
-                provider = route_of(self.desk.settings, row.item.job, None, self.desk.backends).provider
+                provider = route_of(self.desk.settings, item.job, None, self.desk.backends).provider
                 return StepTaken(
                     kind="ask", blob=self._put(step), passes=[t.passes for t in tasks], provider=provider
                 )
             case Check():
                 return StepTaken(kind="check", blob=self._put(step), passes=[], provider="")
             case Done():
-                done = self._labelled(row.item.job, step)
+                done = self._labelled(item.job, step)
                 await asyncio.to_thread(
-                    record_done, self.desk.database, row.item, row.run, done, model=self.desk.model
+                    record_done, self.desk.database, item, run, done, model=self.desk.model
                 )
                 return StepTaken(kind="done", blob="", passes=[], provider="")
             case Skip():
-                await asyncio.to_thread(record_skip, self.desk.database, row.item, step)
+                await asyncio.to_thread(record_skip, self.desk.database, item, step)
                 return StepTaken(kind="skip", blob="", passes=[], provider="")
 
     def _labelled(self, job: str, done: Done) -> Done:
@@ -121,9 +135,6 @@ class Worker:
     async def give_up(self, item: str, reason: str) -> None:
         """The item can't go on."""
         items.set_state(self.desk.database, item, "failed", reason)
-
-    def _project(self, item: Item) -> Project:
-        return self.desk.project(item.job)
 
     def _round(self, step_key: str, result_keys: list[str]) -> Round:
         step = _STEP.decode(self.desk.blobs.get(step_key))
@@ -255,9 +266,12 @@ class Worker:
             self._finish(attempt, "interrupted" if self._stopping else "cancelled", "cancelled")
             raise
         except HundredfoldError as error:
-            if isinstance(error, UnavailableError):
+            if isinstance(error, UnavailableError | StorageError):
                 self._halt(error)
             outcome = Outcome(status="failed", error_kind="agent", error=f"{error} {error.mend}".strip())
+        except Exception as error:
+            log.exception("the agent %s failed on attempt %s", route.backend, attempt)
+            outcome = Outcome(status="failed", error_kind="agent", error=f"{type(error).__name__}: {error}")
         finally:
             close_grant(desk.database, attempt)
             desk.board.close(attempt, outcome.status)

@@ -177,7 +177,7 @@ class PriceBook:
 
 
 def _dearest(rows: Iterable[PriceRow], tier: Tier) -> Rates:
-    """The highest rates of the tier over all models, times and bands (of every tier, if this one has none)."""
+    """The highest rates of a tier over all models, times and bands (of all tiers, if it has none)."""
     known = [row for row in rows if row.rates.input is not None]
     every = [row.rates for row in known if row.tier == tier] or [row.rates for row in known]
     return Rates(

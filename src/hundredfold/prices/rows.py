@@ -9,16 +9,22 @@ import tomllib
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from hundredfold.errors import ConfigError
 from hundredfold.vocabulary import Tier
 
 SHIPPED = Path(__file__).with_name("data")
+#: dollars per million tokens; far above any price, so that a slip of the pen is not taken for one
+HIGHEST_PRICE = 1_000_000
 KINDS = ("input", "cached", "cache_write", "cache_write_1h", "output")
+
+
+Tokens = Annotated[int, Meta(ge=0, le=10**9)]
+Table = TypeVar("Table", bound=Struct)
 
 
 class Rates(Struct, frozen=True):
@@ -55,9 +61,9 @@ class ModelRow(Struct, frozen=True, forbid_unknown_fields=True):
 
     provider: str
     model: str
-    context: int = 0
-    max_output: int = 0
-    no_fast_over: int = 0
+    context: Tokens = 0
+    max_output: Tokens = 0
+    no_fast_over: Tokens = 0
     same_as: str = ""
 
 
@@ -67,7 +73,7 @@ class _PriceTable(Struct, frozen=True, forbid_unknown_fields=True):
     source: str
     tier: Tier = "standard"
     since: date = date(1970, 1, 1)
-    over: int = 0
+    over: Tokens = 0
     input: str = ""
     cached: str = ""
     cache_write: str = ""
@@ -76,8 +82,8 @@ class _PriceTable(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
-    price: list[_PriceTable] = []
-    model: list[ModelRow] = []
+    price: list[dict[str, Any]] = []
+    model: list[dict[str, Any]] = []
 
 
 def read_file(path: Path) -> tuple[list[PriceRow], list[ModelRow]]:
@@ -87,7 +93,7 @@ def read_file(path: Path) -> tuple[list[PriceRow], list[ModelRow]]:
         ConfigError: it can't be read, is not TOML, has an unknown key or a price that is no amount.
     """
     try:
-        raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
         file = msgspec.convert(raw, _File)
     except OSError as error:
         raise ConfigError(
@@ -95,10 +101,24 @@ def read_file(path: Path) -> tuple[list[PriceRow], list[ModelRow]]:
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
         raise ConfigError(
-            f"the price file {path}: {error}",
-            "Rows are [[price]] tables; see the shipped files for examples.",
+            f"the price file {path}: {error}", "It holds [[price]] and [[model]] tables."
         ) from error
-    return [_row(table, number, path) for number, table in enumerate(file.price, 1)], file.model
+    prices = [
+        _row(_table(one, number, _PriceTable, path), number, path) for number, one in enumerate(file.price, 1)
+    ]
+    return prices, [_table(one, number, ModelRow, path) for number, one in enumerate(file.model, 1)]
+
+
+def _table(raw: dict[str, Any], number: int, kind: type[Table], path: Path) -> Table:
+    try:
+        return msgspec.convert(raw, kind)
+    except msgspec.ValidationError as error:
+        name = "model" if kind is ModelRow else "price"
+        known = ", ".join(kind.__struct_fields__)
+        raise ConfigError(
+            f"{path}: [[{name}]] row {number} ({raw.get('model', 'no model')}): {error}",
+            f"Known keys: {known}.",
+        ) from error
 
 
 def _row(table: _PriceTable, number: int, path: Path) -> PriceRow:
@@ -128,12 +148,12 @@ def picodollars_per_token(text: str) -> int:
     """Dollars per million tokens as whole picodollars per token, rounded once, half to even.
 
     Raises:
-        ValueError: not an amount, or negative.
+        ValueError: not an amount, negative, or above `HIGHEST_PRICE`.
     """
     try:
         amount = Decimal(text)
     except InvalidOperation as error:
         raise ValueError(f"{text!r} is not an amount") from error
-    if not amount.is_finite() or amount < 0:
-        raise ValueError(f"{text!r} is not an amount")
+    if not amount.is_finite() or not 0 <= amount <= HIGHEST_PRICE:
+        raise ValueError(f"{text!r} is not an amount from 0 to {HIGHEST_PRICE:,}")
     return int((amount * 1_000_000).to_integral_value())

@@ -1,30 +1,43 @@
 """A git repository as a source: its commits, what each changed, and files as they were.
 
-Of an ordinary commit the change is against its parent; of the first one, all of it; of a merge, what differs
-from merging its parents mechanically (`--remerge-diff`), so that a clean merge changes nothing and an edit
-hidden in one is seen. A commit at a shallow clone's edge has a parent that is not here: its change can't be
-known and is said to be unseen, never taken for "everything was added".
+Of an ordinary commit the change is against its parent; of a first one, all of it; of a merge, what differs
+from merging its parents anew, so that a clean merge changes nothing and an edit hidden in one is seen. A
+commit at a shallow clone's edge has a parent that is not here: its change can't be known and is said to be
+unseen, never taken for "everything was added".
+
+Nothing is written to the repository (git may renew the time stamp of an object there), and nothing in it can
+run: see `sources.gitview`.
 """
 
 from __future__ import annotations
 
 import difflib
+import os
 import re
-import subprocess
-import threading
 from pathlib import Path
 
 from msgspec import Struct
 
 from hundredfold.errors import RepositoryError
-from hundredfold.evidence.diffs import DiffError, FileDiff, parse_diff
-from hundredfold.sources.gitcommand import command, environment, run, streaming
+from hundredfold.evidence.diffs import Diff, DiffError, FileDiff, parse_diff
+from hundredfold.evidence.paths import decode_path, display_path, encode_path
+from hundredfold.sources import gitmerges
+from hundredfold.sources.gitcommand import Git, in_repository, require_git
+from hundredfold.sources.gitobjects import ObjectReader
+from hundredfold.sources.gitview import View
 
 MAX_FILE_BYTES = 8 * 1024 * 1024
+MAX_COMMIT_BYTES = 16 * 1024 * 1024  # a commit with its message
 MAX_DIFF_FILES = 20_000
 MAX_COMMITS = 100_000
-_OLDEST_WITH_REMERGE = (2, 35)
-_FIELDS = ("%H", "%P", "%ct", "%an", "%s")
+
+_SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_IMPOSSIBLE = re.compile(r"$|\.{1,2}/|[^\0]*\0")
+_LOG = ("--encoding=UTF-8", "--format=%H%x00%P%x00%ct%x00%an%x00%s")
+_DIFF = (
+    "diff-tree", "-r", "--root", "--no-commit-id", "--raw", "--patch", "--full-index", "--find-renames",
+    "--unified=3", "--no-color", "--no-ext-diff", "--no-textconv", "--submodule=short",
+)  # fmt: skip
 
 
 class Commit(Struct, frozen=True):
@@ -54,240 +67,220 @@ class CommitDiff(Struct, frozen=True):
 class Repository:
     """A repository on this machine, read through git. Safe to use from several threads."""
 
-    def __init__(self, root: Path, git_folder: Path, *, bare: bool, shallow: frozenset[str]) -> None:
+    def __init__(self, root: Path, git_folder: Path, *, bare: bool, shallow_file: Path, view: View) -> None:
         self.root = root
         self.git_folder = git_folder
         self.bare = bare
-        self.shallow = shallow
-        self._objects = _Objects(root)
+        self._shallow_file = shallow_file
+        self._user = in_repository(root)
+        self._view = view
+        self._objects = ObjectReader(view.git)
+
+    @property
+    def edge(self) -> frozenset[str]:
+        """The commits at which a shallow clone ends; none if the history is whole."""
+        try:
+            return frozenset(self._shallow_file.read_text("ascii").split())
+        except FileNotFoundError:
+            return frozenset()
 
     def resolve(self, revision: str) -> str:
-        """The sha of a commit, branch or tag.
+        """The sha of the commit that a branch, a tag or another of git's names stands for.
 
         Raises:
             RepositoryError: there is no such commit; names the nearest branch or tag.
         """
-        done = run(
-            self.root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"
-        )
-        if done.returncode != 0:
-            raise RepositoryError(f"{self.root} has no commit {revision!r}", self._near(revision))
-        return done.stdout.decode().strip()
+        if revision and "\0" not in revision:
+            name = f"{revision}^{{commit}}"
+            done = self._user.run("rev-parse", "--verify", "--quiet", "--end-of-options", name)
+            if done.returncode == 0:
+                return done.stdout.decode("ascii").strip()
+        raise self._unknown(revision)
 
     def commits(self, revisions: str | None = None, limit: int = 10) -> list[Commit]:
-        """The newest commits of a range like "v1.0..HEAD" (default: of HEAD), children before parents.
+        """The newest commits, newest first, of a range like "v1.0..HEAD", or that can be reached from HEAD.
+
+        Merges are among them. A range is `A`, `A..B` (in B, not in A) or `A...B` (in one of both).
 
         Raises:
             RepositoryError: the range can't be read; nothing in it is no error.
         """
-        wanted = revisions or "HEAD"
-        for end in re.split(r"\.{2,3}", wanted):
-            if end:
-                self.resolve(end)
-        number = f"--max-count={min(limit, MAX_COMMITS)}"
-        done = run(
-            self.root, "log", "-z", "--topo-order", number, f"--format={'%x1f'.join(_FIELDS)}", wanted, "--"
-        )
+        first, dots, second = _range(revisions or "HEAD")
+        wanted = self.resolve(first or "HEAD")
+        if dots:
+            wanted = f"{wanted}{dots}{self.resolve(second or 'HEAD')}"
+        # Without --topo-order: it walks the whole history first, a second on a hundred thousand commits.
+        done = self._view.git.run("log", "-z", f"--max-count={min(limit, MAX_COMMITS)}", *_LOG, wanted, "--")
         if done.returncode != 0:
             said = done.stderr.decode("utf-8", "replace").strip()
-            raise RepositoryError(f"{wanted!r} can't be listed: {said}", "Write a range like v1.0..HEAD.")
-        text = done.stdout.decode("utf-8", "replace")
-        return [_commit(record) for record in text.split("\0") if record]
+            raise RepositoryError(f"{revisions!r} can't be listed: {said}", "`git fsck` may tell why.")
+        fields = done.stdout.decode("utf-8", "replace").split("\0")
+        return [_commit(fields[at : at + 5]) for at in range(0, len(fields) - 4, 5)]
 
-    def diff(self, sha: str) -> CommitDiff:
-        """What the commit changed, bounded: files with a large diff bear no hunks but their size's mark.
+    def diff(self, revision: str) -> CommitDiff:
+        """What the commit changed. Bounded: a file with a large change is listed without its lines.
 
         Raises:
             RepositoryError: there is no such commit.
         """
-        done = run(self.root, "rev-list", "--parents", "--max-count=1", "--end-of-options", sha, "--")
-        if done.returncode != 0:
-            raise RepositoryError(f"{self.root} has no commit {sha!r}", self._near(sha))
-        _, *parents = done.stdout.decode().split()
-        if sha in self.shallow:
-            return CommitDiff(
-                (), None, ("the clone is shallow and ends here: what the commit changed is not in it",)
-            )
-        if len(parents) > 1 and git_version() < _OLDEST_WITH_REMERGE:
-            return CommitDiff(
-                (), None, ("a merge: git 2.35 or newer is needed to see what it changed itself",)
-            )
-        how = ("--remerge-diff",) if len(parents) > 1 else ("--root",)
-        arguments = ("show", *how, "--format=", *_DIFF_OPTIONS, sha, "--")
-        try:
-            with streaming(self.root, *arguments) as output:
-                read = parse_diff(output)
-        except DiffError as error:
-            return CommitDiff((), None, (f"its diff can't be read: {error}",))
-        unseen = [read.incomplete] if read.incomplete else []
-        if len(read.files) > MAX_DIFF_FILES:
-            unseen.append(f"files beyond the first {MAX_DIFF_FILES} of the commit")
+        sha = self._sha(revision)
+        tree, parents = self._header(sha)
+        if sha in self.edge:
+            return CommitDiff((), None, ("the clone is shallow and ends here: its parent is not in it",))
         parent = parents[0] if len(parents) == 1 else None
-        return CommitDiff(read.files[:MAX_DIFF_FILES], parent, tuple(unseen))
+        try:
+            if len(parents) < 2:
+                return self._compare(parent, [*parents, sha])
+            if require_git() < gitmerges.OLDEST:
+                return CommitDiff((), None, ("a merge: git 2.38 or newer is needed to see what it changed",))
+            merged = gitmerges.merged_tree(self._view.git, parents)
+            return CommitDiff((), None) if merged == tree else self._compare(None, [merged, sha])
+        except (RepositoryError, DiffError) as error:
+            return CommitDiff((), parent, (f"its change can't be read: {error}",))
 
-    def file(self, sha: str, path: str) -> bytes:
-        """A file's bytes at a commit.
+    def file(self, revision: str, path: str) -> bytes:
+        """A file's bytes at a commit; of a symbolic link, where it points.
 
         Raises:
             RepositoryError: it is not there, is no file, or is larger than 8 MiB.
         """
-        return self._objects.read(sha, path)
+        sha = self._sha(revision)
+        name = sha.encode() + b":" + encode_path(path)
+        if b"\n" in name:  # git is asked for objects line by line
+            name = self._by_listing(sha, path)
+        # git takes a path that begins with a dot and a slash for one relative to where it runs, and gives up.
+        found = None if _IMPOSSIBLE.match(path) else self._objects.read(name, MAX_FILE_BYTES)
+        shown = f"{display_path(path)!r} at {sha[:12]}"
+        if found is None or found.kind != "blob":
+            raise RepositoryError(f"there is no file {shown}", "Is the clone partial, or the path a folder?")
+        if found.content is None:
+            raise RepositoryError(f"{shown} is too large: {found.size} bytes")
+        return found.content
 
-    def files(self, sha: str) -> list[str]:
-        """The paths of all files at a commit."""
-        done = run(self.root, "ls-tree", "-r", "-z", "--name-only", "--end-of-options", sha)
-        if done.returncode != 0:
-            raise RepositoryError(f"{self.root} has no commit {sha!r}", self._near(sha))
-        return [name.decode("utf-8", "surrogateescape") for name in done.stdout.split(b"\0") if name]
+    def files(self, revision: str) -> list[str]:
+        """The paths of all files at a commit, symbolic links included, submodules not.
+
+        Raises:
+            RepositoryError: there is no such commit.
+        """
+        return [path for kind, path, _ in self._listing(self._sha(revision)) if kind == b"blob"]
 
     def user_name(self) -> str:
         """git's user.name as configured for this repository; "" if there is none."""
-        return run(self.root, "config", "user.name").stdout.decode("utf-8", "replace").strip()
+        return self._user.run("config", "user.name").stdout.decode("utf-8", "replace").strip()
 
     def close(self) -> None:
-        """End the reading process."""
+        """End the reading processes and remove the view."""
         self._objects.close()
+        self._view.close()
 
-    def _near(self, revision: str) -> str:
-        done = run(self.root, "for-each-ref", "--count=2000", "--format=%(refname:short)")
+    def _sha(self, revision: str) -> str:
+        return revision if _SHA.fullmatch(revision) else self.resolve(revision)
+
+    def _header(self, sha: str) -> tuple[str, list[str]]:
+        """A commit's tree and parents as written in it, also at a shallow clone's edge."""
+        found = self._objects.read(sha.encode(), MAX_COMMIT_BYTES)
+        if found is None or found.kind != "commit" or found.content is None:
+            raise self._unknown(sha)
+        lines = found.content.partition(b"\n\n")[0].decode("utf-8", "replace").splitlines()
+        named = [line.split(" ", 1) for line in lines if line.startswith(("tree ", "parent "))]
+        return named[0][1], [value for name, value in named[1:] if name == "parent"]
+
+    def _compare(self, parent: str | None, sides: list[str]) -> CommitDiff:
+        read = Diff(())
+        unseen: list[str] = []
+        try:
+            with self._view.git.streaming(*_DIFF, *sides, "--") as output:
+                read = parse_diff(output)
+        except RepositoryError as error:  # objects are missing: what was read until then still counts
+            unseen.append(f"the rest of its change can't be read: {error}")
+        if read.incomplete:
+            unseen.append(read.incomplete)
+        if len(read.files) > MAX_DIFF_FILES:
+            unseen.append(f"{len(read.files) - MAX_DIFF_FILES} files beyond the first {MAX_DIFF_FILES}")
+        return CommitDiff(read.files[:MAX_DIFF_FILES], parent, tuple(unseen))
+
+    def _listing(self, sha: str, *paths: str) -> list[tuple[bytes, str, bytes]]:
+        """Type, path and object of what is in a commit's tree, of all of it or at these paths."""
+        done = self._view.git.run("ls-tree", "-r", "-z", "--full-tree", sha, "--", *paths)
+        if done.returncode != 0:
+            raise self._unknown(sha)
+        entries = [entry.partition(b"\t") for entry in done.stdout.split(b"\0") if entry]
+        return [(head.split()[1], decode_path(path), head.split()[2]) for head, _, path in entries]
+
+    def _by_listing(self, sha: str, path: str) -> bytes:
+        found = (name for _, there, name in self._listing(sha, path) if there == path)
+        return next(found, sha.encode() + b":")
+
+    def _unknown(self, revision: str) -> RepositoryError:
+        """The error for a name that no commit has, with the nearest name that one has."""
+        done = self._user.run("for-each-ref", "--count=5000", "--format=%(refname:short)")
         names = done.stdout.decode("utf-8", "replace").split()
-        near = difflib.get_close_matches(revision, names, n=1)
-        return (
-            f"Did you mean {near[0]!r}?" if near else "`git log` shows what is there; is the clone shallow?"
+        near = difflib.get_close_matches(revision, names, n=3, cutoff=0.5)
+        mend = (
+            f"Did you mean {' or '.join(map(repr, near))}?"
+            if near
+            else "`git log --all` shows all there are."
         )
-
-
-_DIFF_OPTIONS = (
-    "--raw",
-    "--patch",
-    "--no-color",
-    "--no-ext-diff",
-    "--no-textconv",
-    "--find-renames",
-    "--full-index",
-    "--unified=3",
-    "--submodule=short",
-    "--src-prefix=a/",
-    "--dst-prefix=b/",
-)
+        if self.edge:
+            count = self._user.run("rev-list", "--count", "HEAD", "--").stdout.decode("ascii").strip()
+            mend += f" The clone is shallow, {count} commits deep: `git fetch --unshallow` gets the rest."
+        return RepositoryError(f"{self.root} has no commit {revision!r}", mend)
 
 
 def open_repository(path: Path) -> Repository:
-    """Open the repository that `path` (any folder of it) belongs to.
+    """Open the repository that `path` (any folder of it, or a bare repository) belongs to.
 
     Raises:
         RepositoryError: no such folder, not a repository, owned by somebody else, or without a commit.
-        UnavailableError: git is not installed.
+        UnavailableError: git is not installed, or too old.
+        StorageError: no temporary folder can be made.
     """
     if not path.is_dir():
         raise RepositoryError(f"there is no folder {path}", "Name the repository with --repo PATH.")
-    asked = ("--is-bare-repository", "--is-shallow-repository", "--absolute-git-dir", "--git-path", "shallow")
-    done = run(path, "rev-parse", *asked)
+    require_git()
+    git = in_repository(path.resolve())
+    done = git.run("rev-parse", "--is-bare-repository", "--is-shallow-repository", "--show-object-format")
     if done.returncode != 0:
-        raise _not_opened(path, done.stderr.decode("utf-8", "replace"))
-    bare, is_shallow, git_folder, shallow_file = done.stdout.decode("utf-8", "surrogateescape").splitlines()
-    root = Path(git_folder)
-    if bare != "true":
-        top = run(path, "rev-parse", "--show-toplevel").stdout.decode("utf-8", "surrogateescape").rstrip("\n")
-        root = Path(top) if top else root
-    if run(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}").returncode != 0:
-        raise RepositoryError(
-            f"{root} has no commit yet", "Commit something, or check out a branch that has one."
-        )
-    edge = (path / shallow_file).read_text().split() if is_shallow == "true" else ()
-    return Repository(root, Path(git_folder), bare=bare == "true", shallow=frozenset(edge))
+        raise _not_opened(git.folder, done.stderr.decode("utf-8", "replace").strip())
+    bare, _, object_format = done.stdout.decode("ascii").split()
+    git_folder = _folder(git, "--absolute-git-dir")
+    root = git_folder if bare == "true" else (_folder(git, "--show-toplevel") or git_folder)
+    assert git_folder is not None and root is not None
+    if not git.run("rev-list", "--all", "--max-count=1").stdout.strip():
+        raise RepositoryError(f"{root} has no commit yet", "Commit something first.")
+    objects, shallow = _folder(git, "--git-path", "objects"), _folder(git, "--git-path", "shallow")
+    assert objects is not None and shallow is not None
+    view = View(objects, shallow, object_format)
+    return Repository(root, git_folder, bare=bare == "true", shallow_file=shallow, view=view)
 
 
-def git_version() -> tuple[int, int]:
-    """git's version, major and minor."""
-    found = re.search(rb"(\d+)\.(\d+)", run(Path("/"), "--version").stdout)
-    return (int(found[1]), int(found[2])) if found else (0, 0)
+def _folder(git: Git, *question: str) -> Path | None:
+    """A path that git tells, whatever bytes are in it; None if it has none to tell."""
+    done = git.run("rev-parse", "--path-format=absolute", *question)
+    told = done.stdout.removesuffix(b"\n")
+    return Path(os.fsdecode(told)) if done.returncode == 0 and told else None
 
 
 def _not_opened(path: Path, said: str) -> RepositoryError:
     if "dubious ownership" in said:
         return RepositoryError(
-            f"{path.resolve()} belongs to another user, so git refuses it",
-            f"If you trust it: git config --global --add safe.directory {path.resolve()}",
+            f"{path} belongs to another user, so git refuses it",
+            f"If you trust it: git config --global --add safe.directory {path}",
         )
-    return RepositoryError(
-        f"{path.resolve()} is not in a git repository", "Name one with --repo PATH, or make one: `git init`."
-    )
+    if "not a git repository" in said:
+        return RepositoryError(
+            f"{path} is not in a git repository", "Name one with --repo PATH, or make one: `git init`."
+        )
+    return RepositoryError(f"git can't open {path}: {said}", "`git status` there tells more.")
 
 
-def _commit(record: str) -> Commit:
-    sha, parents, at, author, subject = record.lstrip("\n").split("\x1f", 4)
+def _commit(fields: list[str]) -> Commit:
+    sha, parents, at, author, subject = fields
     return Commit(sha, tuple(parents.split()), int(at) * 1_000_000, author, subject)
 
 
-class _Objects:
-    """Files by commit and path through one long-lived `git cat-file --batch`."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def read(self, sha: str, path: str) -> bytes:
-        name = sha.encode() + b":" + path.encode("utf-8", "surrogateescape")
-        if b"\n" in name:  # the batch protocol is a line a name
-            return self._read_alone(sha, path)
-        with self._lock:
-            return self._read_batch(name, sha, path)
-
-    def _read_batch(self, name: bytes, sha: str, path: str) -> bytes:
-        if self._process is None or self._process.poll() is not None:
-            self._process = subprocess.Popen(
-                command(self._root, "cat-file", "--batch"),
-                env=environment(),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                bufsize=-1,
-            )
-        process = self._process
-        assert process.stdin is not None and process.stdout is not None
-        try:
-            process.stdin.write(name + b"\n")
-            process.stdin.flush()
-            header = process.stdout.readline().split(b" ")
-        except OSError as error:
-            raise RepositoryError(f"git stopped reading {self._root}: {error}") from error
-        if len(header) != 3 or not header[2].strip().isdigit():
-            raise _no_file(sha, path)
-        left = int(header[2])
-        if header[1] == b"blob" and left <= MAX_FILE_BYTES:
-            content = process.stdout.read(left)
-            process.stdout.read(1)
-            return content
-        while left > 0 and (chunk := process.stdout.read(min(left, 1 << 20))):
-            left -= len(chunk)
-        process.stdout.read(1)
-        raise _no_file(sha, path) if header[1] != b"blob" else _too_large(path)
-
-    def _read_alone(self, sha: str, path: str) -> bytes:
-        done = run(self._root, "cat-file", "blob", f"{sha}:{path}")
-        if done.returncode != 0:
-            raise _no_file(sha, path)
-        if len(done.stdout) > MAX_FILE_BYTES:
-            raise _too_large(path)
-        return done.stdout
-
-    def close(self) -> None:
-        with self._lock:
-            process, self._process = self._process, None
-        if process is None:
-            return
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                pipe.close()
-
-
-def _no_file(sha: str, path: str) -> RepositoryError:
-    return RepositoryError(f"there is no file {path!r} at {sha[:12]}")
-
-
-def _too_large(path: str) -> RepositoryError:
-    return RepositoryError(f"{path!r} is larger than {MAX_FILE_BYTES // 2**20} MiB")
+def _range(revisions: str) -> tuple[str, str, str]:
+    """The two ends of a range and the dots between; no branch's name can have two dots in a row."""
+    first, dots, second = revisions.partition("..")
+    return (first, "...", second[1:]) if second.startswith(".") else (first, dots, second)

@@ -1,7 +1,7 @@
 """What merging a commit's parents gives when nobody helps: what a merge commit is compared with.
 
-A clean merge then changes nothing. What a person settled, or slipped in, shows as a change, a settled conflict
-with git's markers on the old side.
+A clean merge then changes nothing. What a person settled, or slipped in, shows as a change; a settled
+conflict has git's markers on the old side.
 """
 
 from __future__ import annotations

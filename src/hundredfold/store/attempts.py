@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from hundredfold.store.database import Database, now_us
 from hundredfold.store.schema import attempts, items
+from hundredfold.store.text import storable
 from hundredfold.vocabulary import AnswerStatus, Route, identity
 
 AttemptState = AnswerStatus | Literal["running", "interrupted", "throttled"]
@@ -126,7 +127,13 @@ def finish(
         connection.execute(
             sa.update(attempts)
             .where(attempts.c.id == attempt, attempts.c.state == "running")
-            .values(state=state, error=error, answer=answer, transcript=transcript, ended_us=now_us())
+            .values(
+                state=state,
+                error=storable(error),
+                answer=answer,
+                transcript=transcript,
+                ended_us=now_us(),
+            )
         )
 
 
@@ -160,7 +167,7 @@ def counts(database: Database, project: str, run: str) -> dict[str, int]:
         .group_by(attempts.c.state)
     )
     with database.read() as connection:
-        return dict(connection.execute(query).tuples().all())
+        return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def _row(row: Any) -> AttemptRow:

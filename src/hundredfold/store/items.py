@@ -33,18 +33,21 @@ class ItemRow(Struct, frozen=True):
 
 def keep_project(database: Database, slug: str, root: Path) -> None:
     """Make the project known; its root may have moved."""
+    shown = storable(str(root))
     with database.write() as connection:
         connection.execute(
-            insert_ignore(database, projects).values(slug=slug, root=str(root), created_us=now_us())
+            insert_ignore(database, projects).values(slug=slug, root=shown, created_us=now_us())
         )
-        connection.execute(sa.update(projects).where(projects.c.slug == slug).values(root=str(root)))
+        connection.execute(sa.update(projects).where(projects.c.slug == slug).values(root=shown))
 
 
 def begin_run(database: Database, run: str, project: str, person: str) -> None:
     """Record that a run of the project began, asked for by `person`."""
     with database.write() as connection:
         connection.execute(
-            insert_ignore(database, runs).values(id=run, project=project, person=person, started_us=now_us())
+            insert_ignore(database, runs).values(
+                id=run, project=project, person=storable(person), started_us=now_us()
+            )
         )
 
 
@@ -125,7 +128,7 @@ def counts(database: Database, project: str, run: str | None = None) -> dict[str
     if run is not None:
         query = query.where(items.c.run == run)
     with database.read() as connection:
-        return dict(connection.execute(query).tuples().all())
+        return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def _row(row: Any) -> ItemRow:

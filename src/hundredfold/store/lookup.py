@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -148,33 +147,6 @@ def request(database: Database, number_or_key: str) -> RequestRow | None:
     return RequestRow(**fields, **route, attempt=row.attempt_id)
 
 
-def tokens_of(database: Database, wanted: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Requests and tokens of attempts, by attempt: what the ledger holds as current.
-
-    Cut and unsettled requests count with their worst case; `uncertain` says how many those are.
-    """
-    current = sa.table(
-        "current_requests", *(sa.column(name) for name in ("attempt", "floor_input", *_TOKENS))
-    )
-    columns = [
-        sa.func.count().label("requests"),
-        *(sa.func.sum(current.c[name]).label(name) for name in _TOKENS),
-        sa.func.count(current.c.floor_input).label("uncertain"),
-    ]
-    query = (
-        sa.select(attempts.c.id, *columns)
-        .join(current, current.c.attempt == attempts.c.number)
-        .group_by(attempts.c.id)
-    )
-    with database.read() as connection:
-        return {
-            row.id: {column.name: int(row._mapping[column.name]) for column in columns}
-            for start in range(0, len(wanted), 500)  # SQLite bounds the variables of a statement
-            for row in connection.execute(query.where(attempts.c.id.in_(wanted[start : start + 500])))
-        }
-
-
-_TOKENS = ("input", "cached", "cache_write", "output", "reasoning")
 _REQUEST = (
     *("seq", "key", "status", "source", "at_us", "http_status", "error"),
     *("input", "cached", "output", "reasoning"),

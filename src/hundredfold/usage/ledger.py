@@ -29,7 +29,7 @@ from hundredfold.vocabulary import Limit, RequestStatus, Tier, Usage
 Source = Literal["usage_api", "rollout", "wire"]
 #: what the number in `requests.source` stands for: 1 is the least trusted
 SOURCES: tuple[Source, ...] = ("usage_api", "rollout", "wire")
-BATCH = 500
+BATCH = 2000
 #: more than any request can use; a larger figure is nonsense and would not fit the sums
 MOST_TOKENS = 10**12
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
+import msgspec
 import sqlalchemy as sa
 from msgspec import Struct
 
@@ -156,7 +157,7 @@ def _group(book: PriceBook, labels: tuple[str | int | None, ...], row: sa.RowMap
     price = _Price(book, int(row["size"]), prices, model, tier, int(row["at_us"]), count)
     money: Money | Unpriced = Money()
     if interval:
-        money = price.interval(Usage(input=floor_input, output=floor_output), usage)
+        money = price.interval(Usage(input=floor_input, output=floor_output), usage, asked)
     elif not failed:
         money = price.exact(usage)
     reason = money.reason if isinstance(money, Unpriced) else ""
@@ -189,14 +190,27 @@ class _Price(Struct, frozen=True):
         cost = self.book.cost_of(usage, self.size, **self._route())
         return cost if isinstance(cost, Unpriced) else Money(least=cost.picodollars, most=cost.picodollars)
 
-    def interval(self, floor: Usage, worst: Usage) -> Money | Unpriced:
+    def interval(self, floor: Usage, worst: Usage, asked: Tier) -> Money | Unpriced:
+        """From the least to the most. A stream that ended early may still have been served at the tier asked
+        for, whatever its beginning said, so the cheaper and the dearer of the two count."""
+        unknown = self.unknown()
+        if unknown is not None:
+            return unknown
+        other = msgspec.structs.replace(self, tier=asked)
+        possible = [one._route() for one in (self, other) if one.unknown() is None]
+        return Money(
+            least=min(self.book.least_case_of(floor, self.size, **one) for one in possible),
+            most=max(self.book.worst_case_of(worst, self.size, **one) for one in possible),
+        )
+
+    def unknown(self) -> Unpriced | None:
+        """Why requests of this size have no price whatever they used; None if they may have one."""
         row = self.book.row(input_tokens=self.size, **self._route())
         if isinstance(row, Unpriced):
             return row
         if row.rates.input is None or row.rates.output is None:
             return Unpriced(f"{self.model} has no known price at {self.tier} for requests of this size")
-        least = self.book.least_case_of(floor, self.size, **self._route())
-        return Money(least, self.book.worst_case_of(worst, self.size, **self._route()))
+        return None
 
     def unpriced(self, usage: Usage) -> Money:
         worst = self.book.worst_case_of(usage, self.size, **self._route())

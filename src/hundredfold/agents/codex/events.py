@@ -89,7 +89,7 @@ _turn = msgspec.json.Decoder(_TurnNotice)
 _tokens = msgspec.json.Decoder(_TokensNotice)
 _error = msgspec.json.Decoder(_ErrorNotice)
 
-_KINDS: dict[str, Literal["command", "message", "reasoning", "file", "tool"]] = {
+_KINDS: dict[str, Literal["command", "message", "reasoning", "file", "tool", "other"]] = {
     "commandExecution": "command",
     "agentMessage": "message",
     "reasoning": "reasoning",
@@ -100,7 +100,7 @@ _KINDS: dict[str, Literal["command", "message", "reasoning", "file", "tool"]] = 
     "imageView": "tool",
 }
 
-#: what Codex calls an error, where the name alone decides
+#: what Codex calls an error, where the name alone decides; most have a vague one
 _ERROR_KINDS: dict[str, ErrorKind] = {
     "contextWindowExceeded": "context",
     "sessionBudgetExceeded": "quota",
@@ -109,20 +109,33 @@ _ERROR_KINDS: dict[str, ErrorKind] = {
     "flexUnavailable": "throttled",
     "serverOverloaded": "provider",
     "internalServerError": "provider",
-    "httpConnectionFailed": "provider",
-    "responseStreamConnectionFailed": "provider",
-    "responseStreamDisconnected": "provider",
-    "responseTooManyFailedAttempts": "provider",
     "unauthorized": "auth",
-    "badRequest": "request",
     "sandboxError": "agent",
     "tooManyDenials": "agent",
 }
+_CONNECTION = frozenset(
+    {
+        "httpConnectionFailed",
+        "responseStreamConnectionFailed",
+        "responseStreamDisconnected",
+        "responseTooManyFailedAttempts",
+    }
+)
+#: words that decide where the name is vague: the provider's codes, which Codex passes on as text
+_TELLING: tuple[tuple[str, ErrorKind], ...] = (
+    ("context_length_exceeded", "context"),
+    ("insufficient_quota", "quota"),
+    ("Quota exceeded", "quota"),
+    ("stream disconnected", "provider"),
+    ("invalid_request_error", "request"),
+)
+_KIND_OF_STATUS: dict[int, ErrorKind] = {401: "auth", 403: "auth", 429: "throttled"}
 _DECLINED = frozenset({"cyberPolicy", "misalignmentPolicyViolation"})
 
 # Only the opening words of a text that is no JSON: an answer may speak of refusals.
 _REFUSAL = re.compile(
-    r"\s*(?:i['’]?m\s+(?:very\s+)?sorry|sorry|i\s+(?:can(?:['’]t|not)|won['’]t|am\s+(?:unable|not able)|must decline)"
+    r"\s*(?:(?:i['’]?m\s+(?:very\s+)?)?sorry"
+    r"|i\s+(?:can(?:['’]t|not)|won['’]t|am\s+(?:unable|not able)|must decline)"
     r"|i['’]m\s+(?:unable|not able))\b",
     re.IGNORECASE,
 )
@@ -188,25 +201,25 @@ def outcome_of(turn: Turn, message: str | None) -> Outcome:
 
 
 def _failure(error: TurnError) -> Outcome:
-    name = _name(error)
     words = f"{error.message} {error.additional_details or ''}".strip()
-    if name in _DECLINED:
+    if _name(error) in _DECLINED:
         return Outcome("refused", text=words)
-    status = status_of(error)
-    kind: ErrorKind
-    if "insufficient_quota" in words or "Quota exceeded" in words:
-        kind = "quota"
-    elif status == 429 and _ERROR_KINDS.get(name) != "quota":
-        kind = "throttled"
-    elif name in _ERROR_KINDS:
-        kind = _ERROR_KINDS[name]
-    elif status in (401, 403):
-        kind = "auth"
-    elif status is not None:
-        kind = "provider" if status >= 500 else "request"
-    else:
-        kind = "agent"
-    return Outcome("failed", error_kind=kind, error=words)
+    return Outcome("failed", error_kind=_kind(error, words), error=words)
+
+
+def _kind(error: TurnError, words: str) -> ErrorKind:
+    name, status = _name(error), status_of(error)
+    if name in _ERROR_KINDS:
+        return _ERROR_KINDS[name]
+    for telling, kind in _TELLING:
+        if telling in words:
+            return kind
+    if status is not None:
+        return _KIND_OF_STATUS.get(status, "provider" if status >= 500 else "request")
+    if name in _CONNECTION:
+        return "provider"
+    # The body of a 400 is passed on bare.
+    return "request" if name == "badRequest" or words.startswith('{"error"') else "agent"
 
 
 def _name(error: TurnError) -> str:

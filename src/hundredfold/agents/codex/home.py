@@ -2,7 +2,7 @@
 
 Codex reads the whole disk unless told otherwise, so every thread gets a permission profile of its own: the
 system's programs, its workspace, the objects of its git repository and a scratch folder; no network, no other
-workspace, no home folder. `diagnosis.py` proves that this holds by really trying.
+workspace, no home folder. A server takes no attempt before it proved by a command that this holds.
 
 Nothing in a repository configures Codex: its project is never trusted (no `.codex/config.toml`, hook or MCP
 server of it is used) and its AGENTS.md and skills are no instructions.
@@ -10,11 +10,13 @@ server of it is used) and its AGENTS.md and skills are no instructions.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hundredfold.agents.codex.locate import package_of
 from hundredfold.agents.protocol import WorkOrder
 from hundredfold.workspaces.bubblewrap import interpreter_prefix
 from hundredfold.workspaces.gitview import git_view
@@ -22,9 +24,9 @@ from hundredfold.workspaces.gitview import git_view
 PROVIDER = "hundredfold"
 PROFILE = "attempt"
 
-#: retries by Codex itself of one model request; 429 is not among what it retries
-_REQUEST_RETRIES = 4
-_STREAM_RETRIES = 4
+#: retries by Codex itself; they multiply (12 tries of one model request), and 429 is not among them
+_REQUEST_RETRIES = 2
+_STREAM_RETRIES = 3
 
 #: parts of Codex that cost memory or reach outward and serve no attempt
 _FEATURES_OFF = (
@@ -63,28 +65,31 @@ class Home:
         self.codex = folder / "home"
         self.temporary = folder / "tmp"
         self.scratch = folder / "scratch"
+        self.probe = folder / "probe"
+        self.run = folder / "run"
         self.threads = folder / "threads"
-        self.socket = folder / "socket"
+        self.socket = folder / "link" / "s"
         self.log = folder / "log"
         self.record = folder / "server.json"
         self.lock = folder / "lock"
 
-    def make(self) -> None:
+    def make(self, program: Path) -> None:
         """Make every folder (0700) and write Codex's configuration.
 
         Raises:
             OSError: the disk refused.
         """
-        for path in (self.folder, self.codex, self.temporary, self.scratch, self.threads):
+        folders = (self.codex, self.temporary, self.scratch, self.probe, self.run, self.threads)
+        for path in (self.folder, *folders, self.socket.parent):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
         config = self.codex / "config.toml"
         config.touch(mode=0o600)
-        config.write_text(_configuration(), encoding="utf-8")
+        config.write_text(_configuration(self._visible(program)), encoding="utf-8")
 
     def environment(self, program: Path) -> dict[str, str]:
         """All that the server's processes get to see of our environment, and its own folders."""
         inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-        tools = [program.parent.parent / "codex-path", program.parent.parent / "path"]
+        tools = [package_of(program) / name for name in ("codex-path", "path")]
         folders = [str(path) for path in tools if path.is_dir()]
         prefix = interpreter_prefix()
         folders += [f"{prefix}/bin"] if prefix else []
@@ -104,13 +109,13 @@ class Home:
             "PYTHONDONTWRITEBYTECODE": "1",
         }
 
-    def visible(self, program: Path) -> list[Path]:
-        """What every sandboxed command must be able to read: Codex itself, the interpreter, its helpers."""
+    def _visible(self, program: Path) -> list[Path]:
+        """What every sandboxed command must be able to read: Codex's own helpers, the interpreter."""
         prefix = interpreter_prefix()
-        return [self.codex / "tmp", program.parent.parent, *([prefix] if prefix else [])]
+        return [self.codex / "tmp", package_of(program), *([prefix] if prefix else [])]
 
 
-def thread_settings(order: WorkOrder, scratch: Path, visible: Sequence[Path]) -> dict[str, Any]:
+def thread_settings(order: WorkOrder, scratch: Path) -> dict[str, Any]:
     """What `thread/start` and `thread/resume` are told of an order. Holds the attempt's gateway address."""
     workspace = str(order.workspace)
     return {
@@ -133,11 +138,7 @@ def thread_settings(order: WorkOrder, scratch: Path, visible: Sequence[Path]) ->
                     "stream_idle_timeout_ms": int(2000 * order.stall_s),
                 }
             },
-            "permissions": {
-                PROFILE: profile(
-                    [*visible, *git_view(order.workspace).visible], [scratch], writable=order.writable
-                )
-            },
+            "permissions": {PROFILE: _sight(order, scratch)},
             "projects": {workspace: {"trust_level": "untrusted"}},
             "shell_environment_policy": {
                 "ignore_default_excludes": False,
@@ -147,39 +148,34 @@ def thread_settings(order: WorkOrder, scratch: Path, visible: Sequence[Path]) ->
     }
 
 
-def profile(read: Sequence[Path], write: Sequence[Path], *, writable: bool) -> dict[str, Any]:
-    """A permission profile: the system's programs, the workspace and these folders, no network."""
-    entries: dict[str, Any] = {str(path): "read" for path in read}
-    entries |= {str(path): "write" for path in write}
-    return {
-        "filesystem": {
-            ":minimal": "read",
-            **entries,
-            ":workspace_roots": {".": "write" if writable else "read"},
-        },
-        "network": {"enabled": False},
-    }
+def _sight(order: WorkOrder, scratch: Path) -> dict[str, Any]:
+    """What is added to the profile of the configuration file for one attempt."""
+    entries: dict[str, Any] = {str(path): "read" for path in git_view(order.workspace).visible}
+    entries[str(scratch)] = "write"
+    entries[":workspace_roots"] = {".": "write" if order.writable else "read"}
+    return {"filesystem": entries}
 
 
-def _configuration() -> str:
+def _configuration(visible: Sequence[Path]) -> str:
     off = "".join(f"{name} = false\n" for name in _FEATURES_OFF)
+    seen = "".join(f'{json.dumps(str(path))} = "read"\n' for path in visible)
     return (
         f'model_provider = "{PROVIDER}"\n'
-        f'default_permissions = ":read-only"\n'
+        f'default_permissions = "{PROFILE}"\n'
         "check_for_update_on_startup = false\n"
         "project_doc_max_bytes = 0\n"
         'web_search = "disabled"\n'
         'cli_auth_credentials_store = "file"\n\n'
-        "[history]\n"
-        'persistence = "none"\n\n'
+        '[history]\npersistence = "none"\n\n'
         "[analytics]\nenabled = false\n\n"
         "[feedback]\nenabled = false\n\n"
-        "[tools]\nview_image = false\n\n"
         "[skills]\ninclude_instructions = false\n\n"
         "[skills.bundled]\nenabled = false\n\n"
         "[shell_environment_policy]\nignore_default_excludes = false\n\n"
         f"[features]\n{off}\n"
         # every thread names its own address; this one answers nothing
         f"[model_providers.{PROVIDER}]\n"
-        f'name = "{PROVIDER}"\nbase_url = "http://127.0.0.1:9"\nwire_api = "responses"\n'
+        f'name = "{PROVIDER}"\nbase_url = "http://127.0.0.1:9"\nwire_api = "responses"\n\n'
+        f'[permissions.{PROFILE}.filesystem]\n":minimal" = "read"\n{seen}\n'
+        f'[permissions.{PROFILE}.filesystem.":workspace_roots"]\n"." = "read"\n'
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 from hundredfold.workspaces.bubblewrap import bundled
@@ -38,6 +39,23 @@ def find_codex() -> Path | None:
         return inside
     found = shutil.which("codex")
     return _program(Path(found)) if found else None
+
+
+def package_of(program: Path) -> Path:
+    """What of the disk the program needs to run: its package's folder with the helpers, or itself alone."""
+    folder = program.parent.parent
+    helpers = ("codex-resources", "codex-path", "path")
+    return folder if any((folder / name).is_dir() for name in helpers) else program
+
+
+def version_of(program: Path) -> str:
+    """What the program calls its version ("0.163.0"), or "" if it can't be run."""
+    try:
+        done = subprocess.run([str(program), "--version"], capture_output=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    words = done.stdout.decode("utf-8", "replace").split()
+    return words[-1] if done.returncode == 0 and words else ""
 
 
 def _program(path: Path) -> Path:

@@ -1,144 +1,139 @@
-"""The app-servers of one state folder: which attempt goes where, and how long each server lives.
+"""The servers of one state folder: found again, filled, retired after enough threads, ended.
 
-A server costs about 80 MB before its first thread and keeps a little of each it ever had. So few servers
-have many threads each, and one that has had its share takes no more and ends with its last.
+A server costs some 80 MB before its first thread and keeps a little of each it ever had. So few servers have
+many threads each, and one that has had its share takes no more and ends with its last.
 """
 
 from __future__ import annotations
 
 import asyncio
+import secrets
 from pathlib import Path
 
-from hundredfold.agents.codex import process
 from hundredfold.agents.codex.confinement import Sight
-from hundredfold.agents.codex.locate import MEND, Codex
-from hundredfold.agents.codex.server import Server
-from hundredfold.errors import UnavailableError
-from hundredfold.workspaces.bubblewrap import locate_bubblewrap
+from hundredfold.agents.codex.locate import MEND
+from hundredfold.agents.codex.server import Server, claim
+from hundredfold.errors import StorageError, UnavailableError
 
 
-class ServerPool:
-    """Starts, finds and ends the servers below `folder`. One process at a time may use a folder."""
+class Servers:
+    """Places threads on servers. All methods belong to one event loop."""
 
-    def __init__(self, folder: Path, *, threads_per_server: int, threads_per_life: int) -> None:
+    def __init__(self, folder: Path, program: Path | None, *, threads: int, life: int) -> None:
         self._folder = folder
-        self._most_live = threads_per_server
-        self._most_opened = threads_per_life
+        self._program = program
+        self._threads = threads
+        self._life = life
         self._servers: dict[str, Server] = {}
         self._lock = asyncio.Lock()
-        self._adopted = False
-        #: how servers are confined on this machine; None until one was really tried
+        self._opened = False
+        #: whether servers can be confined as a whole here; None until one was really tried
         self._confined: bool | None = None
 
-    async def take(self, codex: Codex, sight: Sight) -> Server:
-        """A server with that sight and room for a thread, started if there is none; give it back.
+    async def borrow(self, sight: Sight) -> Server:
+        """A server with that sight and room for one more thread, started if there is none; give it back.
 
         Raises:
             UnavailableError: no server comes up, or none that keeps attempts from each other's files.
+            StorageError: the disk refused.
         """
         async with self._lock:
-            await self._adopt()
-            for server in self._servers.values():
-                if self._has_room(server) and server.sight.covers(sight):
-                    break
-            else:
-                server = await self._start(codex, sight)
+            await self._open()
+            room = [server for server in self._servers.values() if self._has_room(server, sight)]
+            server = max(room, key=lambda one: one.live) if room else await self._new(sight)
             server.live += 1
+            server.begun += 1
             return server
 
-    async def take_named(self, name: str, sight: Sight) -> Server | None:
-        """The server of that name, started again from its folder if it died; None if its folder is gone."""
+    async def find(self, identity: str) -> Server | None:
+        """The server of that id, left by an earlier life of ours; None if it is no more. Give it back.
+
+        Raises:
+            UnavailableError: Codex is not installed.
+            StorageError: the disk refused.
+        """
         async with self._lock:
-            await self._adopt()
-            server = self._servers.get(name)
-            if server is None or server.lost.is_set():
-                server = await self._revive(name, sight)
+            await self._open()
+            server = self._servers.get(identity)
             if server is not None:
                 server.live += 1
             return server
 
     async def give_back(self, server: Server) -> None:
-        """The attempt on it is over. A server that has had its share, or died, ends with its last attempt."""
+        """The thread is over. A server that has had its share ends with its last one."""
         server.live -= 1
-        if server.live > 0 or (not server.lost.is_set() and server.opened < self._most_opened):
-            return
-        async with self._lock:
-            if server.live == 0 and self._servers.get(server.folder.name) is server:
-                del self._servers[server.folder.name]
-                await server.end()
+        done = server.retired or server.begun >= self._life
+        ours = self._servers.get(server.id) is server
+        if ours and done and server.live == 0 and not server.unfinished:
+            del self._servers[server.id]
+            await server.stop()
 
     async def close(self, *, keep_running: bool) -> None:
-        """End every server below the folder, also those that only an earlier life of ours knew; or let go."""
+        """End all servers, also those that an earlier life of ours left; or let all of them run on."""
         async with self._lock:
+            if not keep_running and self._folder.is_dir() and self._program is not None:
+                await self._open()
             servers, self._servers = list(self._servers.values()), {}
-            for server in servers:
-                await (server.leave() if keep_running else server.end())
-            if not keep_running:
-                for folder in self._folders():
-                    await asyncio.to_thread(process.end, folder)
+            self._opened = False
+            await asyncio.gather(*(one.release() if keep_running else one.stop() for one in servers))
 
-    def _has_room(self, server: Server) -> bool:
+    def _has_room(self, server: Server, sight: Sight) -> bool:
         return (
-            not server.lost.is_set()
-            and server.live < self._most_live
-            and server.opened + server.live < self._most_opened + self._most_live
-            and server.opened < self._most_opened
+            not server.retired
+            and server.live < self._threads
+            and server.begun < self._life
+            and server.sight.covers(sight)
         )
 
-    async def _start(self, codex: Codex, sight: Sight) -> Server:
-        """Start a server as confined as this machine allows, and prove it by a command that tries to cheat."""
-        ways = [self._confined] if self._confined is not None else [True, False]
-        if locate_bubblewrap() is None:
-            ways = [False]
-        trouble = "its sandbox does not work"
-        for confined in ways:
-            folder = process.make_folder(self._folder)
+    async def _open(self) -> None:
+        """Once: take up the servers that an earlier life left with threads to resume, end the others."""
+        if self._opened:
+            return
+        if self._program is None:
+            raise UnavailableError("Codex is not installed", MEND)
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for path in sorted(self._folder.iterdir()):
+                server = claim(path, self._program, Sight(), confined=True)
+                if server is not None and server.unfinished:
+                    # How many threads it has had is not known, so it takes no new ones.
+                    server.retired = True
+                    self._servers[server.id] = server
+                elif server is not None:
+                    await server.stop()
+        except OSError as error:
+            raise _refused(self._folder, error) from error
+        self._opened = True
+
+    async def _new(self, sight: Sight) -> Server:
+        """Start a server as confined as this machine allows, and have it prove that commands are."""
+        assert self._program is not None
+        trouble = "its sandbox lets commands read what they must not, or does not work at all"
+        for confined in (True, False) if self._confined is None else (self._confined,):
+            folder = self._folder / secrets.token_hex(4)
             try:
-                server = await Server.start(folder, codex, sight, confined=confined)
+                server = claim(folder, self._program, sight, confined=confined)
+            except OSError as error:
+                raise _refused(folder, error) from error
+            assert server is not None, "a new folder is nobody's"
+            try:
+                if await server.confines():
+                    self._confined = confined
+                    self._servers[server.id] = server
+                    return server
             except UnavailableError as error:
                 trouble = str(error)
-                await asyncio.to_thread(process.end, folder)
-                continue
-            except BaseException:
-                await asyncio.to_thread(process.end, folder)
-                raise
-            if await server.confines():
-                self._confined = confined
-                self._servers[folder.name] = server
-                return server
-            await server.end()
+            finally:
+                if server.id not in self._servers:
+                    await asyncio.shield(server.stop())
         raise UnavailableError(
             f"Codex can't be run safely here: {trouble}",
-            f"Allow unprivileged user namespaces, or use the native agent. {MEND}",
+            "Allow unprivileged user namespaces and install bubblewrap, or use the native agent.",
         )
 
-    async def _revive(self, name: str, sight: Sight) -> Server | None:
-        dead = self._servers.pop(name, None)
-        if dead is not None:
-            await dead.leave()
-        folder = self._folder / name
-        record = process.read_record(folder)
-        if record is None:
-            return None
-        await asyncio.to_thread(process.kill, process.processes_of(folder))
-        both = Sight(record.sight.roots | sight.roots, record.sight.read | sight.read)
-        codex = Codex(binary=record.binary, package=record.package)
-        server = await Server.start(folder, codex, both, confined=record.confined)
-        self._servers[name] = server
-        return server
 
-    async def _adopt(self) -> None:
-        """Once: connect to the servers that still run, reap what is left of those that don't."""
-        if self._adopted:
-            return
-        self._adopted = True
-        for folder in self._folders():
-            server = await Server.attach(folder)
-            if server is not None:
-                self._servers[folder.name] = server
-            else:
-                # Its threads may still be resumed from its folder, which `close` removes.
-                await asyncio.to_thread(process.kill, process.processes_of(folder))
-
-    def _folders(self) -> list[Path]:
-        return sorted(path for path in self._folder.glob("*/") if (path / "home").is_dir())
+def _refused(folder: Path, error: OSError) -> StorageError:
+    return StorageError(
+        f"can't write {folder}: {error.strerror}",
+        "Free some disk space, or set HUNDREDFOLD_HOME to a folder you can write.",
+    )

@@ -1,18 +1,17 @@
 """One app-server as a process: started apart from us, found again by a later life of ours, ended entirely.
 
-Its folder holds all that is its own: `home` (Codex's), `scratch` (its TMPDIR), `run` and `link` (its socket),
-`probe` (a file to prove the confinement with), `log`, and `record.json`. The process is found by that record
-(pid and start time) and by the socket's path in its command line, which nothing else has.
+It is found by its record (process id and start time); it and whatever it started also by two marks: its
+socket in their command line, and its CODEX_HOME in their environment. No other process bears either.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import secrets
-import shutil
+import resource
+import signal
 import subprocess
-import sys
+import time
 from pathlib import Path
 
 import msgspec
@@ -20,174 +19,173 @@ import psutil
 from msgspec import Struct
 
 from hundredfold.agents.codex.confinement import Sight, arguments
-from hundredfold.agents.codex.home import environment, write_home
-from hundredfold.agents.codex.locate import Codex
-from hundredfold.errors import UnavailableError
+from hundredfold.agents.codex.home import Home
+from hundredfold.agents.codex.locate import MEND
+from hundredfold.errors import StorageError, UnavailableError
 from hundredfold.workspaces.bubblewrap import locate_bubblewrap
 
-_END_PATIENCE_S = 5.0
-_RECORD = "record.json"
-
-# The descriptor limit is raised here, because many threads have many sockets.
-_STARTER = 'ulimit -n "$(ulimit -Hn)" 2>/dev/null; exec "$@"'
+#: Codex needs no more to leave by itself when no turn runs; it waits for turns for ever
+_LEAVE_S = 1.0
+_DIE_S = 5.0
+_LOG_SHOWN = 600
 
 
 class Record(Struct, frozen=True):
-    """What is kept of a server. `started` is the process's start, seconds since the epoch, as psutil says."""
+    """What a later life of ours must know. `started` is the process's start, in seconds since the epoch."""
 
-    name: str
     pid: int
     started: float
     confined: bool
-    binary: Path
-    package: Path
-    roots: tuple[Path, ...]
-    read: tuple[Path, ...]
-
-    @property
-    def sight(self) -> Sight:
-        """What it sees."""
-        return Sight(frozenset(self.roots), frozenset(self.read))
+    sight: Sight
 
 
-def make_folder(parent: Path) -> Path:
-    """A new server's folder."""
-    folder = parent / secrets.token_hex(4)
-    for made in (folder, *(folder / name for name in ("home", "scratch", "run", "link", "probe"))):
-        made.mkdir(parents=True, mode=0o700)
-    return folder
-
-
-def start(folder: Path, codex: Codex, sight: Sight, *, confined: bool) -> subprocess.Popen[bytes]:
-    """Start the server of a folder, detached from us, and record it. It does not listen yet.
+def start(home: Home, program: Path, sight: Sight, *, confined: bool) -> subprocess.Popen[bytes]:
+    """Start the server of a home, detached from us, and record it. It does not listen yet.
 
     Raises:
-        UnavailableError: it can't be started, or there is no bubblewrap to confine it with.
+        UnavailableError: it can't be started.
+        StorageError: the disk refused.
     """
-    (folder / "link" / "s").unlink(missing_ok=True)
-    write_home(folder / "home", codex)
-    command = [str(codex.binary), "app-server", "--listen", f"unix://{_address(folder)}"]
+    command = [str(program), "app-server", "--listen", f"unix://{home.socket}"]
+    bubblewrap = locate_bubblewrap() if confined else None
     inherited: list[int] = []
-    if confined:
-        bubblewrap = locate_bubblewrap()
-        if bubblewrap is None:
-            raise UnavailableError("there is no bubblewrap", "Install the package `bubblewrap`.")
-        # Not on its command line: whoever looks for processes below the workspaces must not take it for one.
-        inherited = [_as_file(arguments(folder, codex, sight))]
-        command = [str(bubblewrap), "--args", str(inherited[0]), "--", *command]
     try:
-        with (folder / "log").open("ab") as log:
+        home.make(program)
+        _remove_socket(home)
+        if bubblewrap is not None:
+            # Not on its command line: whoever looks for processes below the workspaces must not find it.
+            inherited = [_as_file(arguments(home, program, sight))]
+            command = [str(bubblewrap), "--args", str(inherited[0]), "--", *command]
+        with home.log.open("ab") as log:
+            home.log.chmod(0o600)
             process = subprocess.Popen(
-                ["/bin/sh", "-c", _STARTER, "sh", *command],
-                env=environment(folder / "home", folder / "scratch", codex),
-                cwd=folder,
+                command,
+                cwd=home.folder,
+                env=home.environment(program),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 pass_fds=inherited,
                 start_new_session=True,
             )
+        started = psutil.Process(process.pid).create_time()
+        _keep(home.record, Record(process.pid, started, bubblewrap is not None, sight))
     except OSError as error:
-        raise UnavailableError(f"Codex can't be started: {error}", "See `hundredfold doctor`.") from error
+        if error.filename in (command[0], str(program)):
+            raise UnavailableError(f"{command[0]} can't be started: {error.strerror}", MEND) from error
+        raise StorageError(
+            f"can't write {home.folder}: {error.strerror}",
+            "Free some disk space, or set HUNDREDFOLD_HOME to a folder you can write.",
+        ) from error
     finally:
         for descriptor in inherited:
             os.close(descriptor)
-    _write(
-        folder,
-        Record(
-            name=folder.name,
-            pid=process.pid,
-            started=psutil.Process(process.pid).create_time(),
-            confined=confined,
-            binary=codex.binary,
-            package=codex.package,
-            roots=tuple(sorted(sight.roots)),
-            read=tuple(sorted(sight.read)),
-        ),
-    )
+    with contextlib.suppress(OSError, ValueError):
+        # Many threads have many sockets. What it starts inherits the limit.
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (hard, hard))
     return process
 
 
-def read_record(folder: Path) -> Record | None:
-    """The record in a server's folder, or None if there is none that can be read."""
+def recorded(home: Home) -> Record | None:
+    """The record of a home's server, or None if there is none that can be read."""
     try:
-        return msgspec.json.decode((folder / _RECORD).read_bytes(), type=Record)
+        return msgspec.json.decode(
+            home.record.read_bytes(), type=Record, dec_hook=lambda kind, value: kind(value)
+        )
     except (OSError, msgspec.DecodeError):
         return None
 
 
-def socket_of(folder: Path) -> Path | None:
+def running(record: Record) -> bool:
+    """Whether the process of the record runs: its id AND its start time match, and it is no zombie."""
+    try:
+        process = psutil.Process(record.pid)
+        return process.create_time() == record.started and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def socket_of(home: Home) -> Path | None:
     """Where to connect, as seen from outside of any sandbox; None if the server does not listen (yet)."""
     try:
-        target = (folder / "link" / "s").readlink()
+        target = home.socket.readlink()
     except OSError:
         return None
-    inside = folder / "run" / target.name
-    if inside.exists():
-        return inside
-    return target if target.exists() else None
+    inside = home.run / target.name
+    found = inside if inside.exists() else target
+    if not found.exists():
+        return None
+    if len(os.fsencode(found)) < 100:
+        return found
+    # The kernel takes no longer paths for sockets; ours is as deep as the user's data folder.
+    short = Path(f"/tmp/codex-daemon-{os.getuid()}", f"hundredfold-{home.folder.name}")  # noqa: S108
+    short.parent.mkdir(mode=0o700, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        short.symlink_to(found)
+    return short
 
 
-def processes_of(folder: Path) -> list[psutil.Process]:
-    """The processes of a server and all they started, outermost first."""
-    address = f"unix://{_address(folder)}"
-    record = read_record(folder)
-    found: dict[int, psutil.Process] = {}
-    for process in psutil.process_iter():
+def end(home: Home, process: subprocess.Popen[bytes] | None, *, politely: bool) -> None:
+    """End the server of a home and all it started. Takes up to a few seconds.
+
+    `politely` lets Codex end by itself first, so that it removes what it put into workspaces.
+    """
+    record = recorded(home)
+    if politely and record is not None and running(record):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(record.pid, signal.SIGTERM)
+        until = time.monotonic() + _LEAVE_S
+        while running(record) and time.monotonic() < until:
+            time.sleep(0.02)
+    found = _marked(home, record)
+    for one in found:
         with contextlib.suppress(psutil.Error):
-            recorded = record is not None and process.pid == record.pid
-            ours = recorded and record is not None and process.create_time() == record.started
-            if ours or address in process.cmdline():
-                found[process.pid] = process
-    for process in list(found.values()):
-        with contextlib.suppress(psutil.Error):
-            found.update({child.pid: child for child in process.children(recursive=True)})
-    return list(found.values())
+            one.kill()
+    if process is not None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_DIE_S)
+    psutil.wait_procs(found, timeout=_DIE_S)
+    _remove_socket(home)
 
 
-def end(folder: Path) -> None:
-    """Kill every process of a server and remove its folder. Blocks for up to a few seconds."""
-    kill(processes_of(folder))
-    socket = socket_of(folder)
-    if socket is not None:
-        socket.unlink(missing_ok=True)
-    remove(folder)
-
-
-def remove(folder: Path) -> None:
-    """Remove a folder and what is in it, as far as that can be done."""
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def kill(processes: list[psutil.Process]) -> None:
-    """Kill processes (psutil checks that a pid was not reused) and wait until they are gone."""
-    for process in processes:
-        with contextlib.suppress(psutil.Error):
-            process.kill()
-    psutil.wait_procs(processes, timeout=_END_PATIENCE_S)
-
-
-def last_words(folder: Path) -> str:
+def last_words(home: Home) -> str:
     """The end of what a server wrote to its log, for an error message."""
+    try:
+        return home.log.read_bytes()[-_LOG_SHOWN:].decode("utf-8", "replace").strip()
+    except OSError:
+        return ""
+
+
+def _marked(home: Home, record: Record | None) -> list[psutil.Process]:
+    address = f"unix://{home.socket}"
+    found: list[psutil.Process] = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if (
+                (record is not None and process.pid == record.pid and running(record))
+                or address in process.cmdline()
+                or process.environ().get("CODEX_HOME") == str(home.codex)
+            ):
+                found.append(process)
+    return found
+
+
+def _remove_socket(home: Home) -> None:
     with contextlib.suppress(OSError):
-        return (folder / "log").read_bytes()[-500:].decode("utf-8", "replace").strip()
-    return ""
-
-
-def _address(folder: Path) -> Path:
-    return folder / "link" / "s"
+        home.socket.readlink().unlink(missing_ok=True)
+    home.socket.unlink(missing_ok=True)
 
 
 def _as_file(words: list[str]) -> int:
-    descriptor = os.memfd_create("arguments") if sys.platform == "linux" else -1
+    descriptor = os.memfd_create("arguments")
     os.write(descriptor, b"".join(os.fsencode(word) + b"\0" for word in words))
     os.lseek(descriptor, 0, os.SEEK_SET)
     return descriptor
 
 
-def _write(folder: Path, record: Record) -> None:
-    new = folder / f"{_RECORD}.new"
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(msgspec.json.encode(record))
-    new.replace(folder / _RECORD)
+def _keep(file: Path, record: Record) -> None:
+    new = file.with_suffix(".new")
+    new.touch(mode=0o600)
+    new.write_bytes(msgspec.json.encode(record, enc_hook=str))
+    new.replace(file)

@@ -187,10 +187,8 @@ async def connect(socket: Path) -> Connection:
     Raises:
         Disconnected: nobody listens there (yet), or it does not speak our protocol.
     """
-    # Codex puts the socket itself elsewhere and leaves a link; its own path is short, ours may be too long.
-    path = socket.readlink() if socket.is_symlink() else socket
     session = aiohttp.ClientSession(
-        connector=aiohttp.UnixConnector(str(path)), timeout=aiohttp.ClientTimeout(total=None)
+        connector=aiohttp.UnixConnector(str(socket)), timeout=aiohttp.ClientTimeout(total=None)
     )
     try:
         async with asyncio.timeout(_CONNECT_S):
@@ -199,7 +197,7 @@ async def connect(socket: Path) -> Connection:
             )
     except (aiohttp.ClientError, OSError) as error:
         await session.close()
-        raise Disconnected(f"{path}: {error}") from error
+        raise Disconnected(f"{socket}: {error}") from error
     except BaseException:
         await session.close()
         raise

@@ -1,220 +1,158 @@
-"""A running app-server we are connected to, and the threads we have on it."""
+"""An app-server as attempts use it: connected to, reconnected, replaced when it died, left or ended."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import fcntl
+import os
+import shutil
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from hundredfold.agents.codex import process
 from hundredfold.agents.codex.confinement import Sight
-from hundredfold.agents.codex.events import TurnState
-from hundredfold.agents.codex.home import PROFILE
-from hundredfold.agents.codex.locate import Codex
-from hundredfold.agents.codex.rpc import Connection, Disconnected, RpcError
+from hundredfold.agents.codex.home import PROFILE, Home
+from hundredfold.agents.codex.locate import MEND
+from hundredfold.agents.codex.rpc import CallFailed, Connection, Disconnected, connect
 from hundredfold.errors import UnavailableError
 
-_START_TIMEOUT_S = 30.0
-_LOOK_EVERY_S = 0.02
-_PROBE_TIMEOUT_S = 20.0
-_CLEAN_UP_TIMEOUT_S = 10.0
-
-#: more `thread/start` at once than this and Codex answers that it is overloaded
-_STARTS_AT_ONCE = 8
-_OVERLOADED = -32001
-_OVERLOADED_TRIES = 8
-_OVERLOADED_PAUSE_S = 0.25
-
-#: what the probe's two files hold
-_OWN, _SIBLING = "own-file", "sibling-file"
-
-
-class _Thread(Struct):
-    id: str
-    turns: list[TurnState] = []
-
-
-class _Opened(Struct):
-    thread: _Thread
-
-
-class _Begun(Struct):
-    turn: TurnState
+#: an idle machine needs 0.2 s
+_START_S = 60.0
+_STARTS_IN_FLIGHT = 8
+_PROBE_S = 20.0
+_OWN = "own"
 
 
 class _Ran(Struct, rename="camel"):
-    exit_code: int
     stdout: str
     stderr: str
 
 
 class Server:
-    """One app-server. `live` are the threads that attempts use now; `opened` counts all it ever had here."""
+    """An app-server and its folder. `live` threads run in it now; `begun` counts those of its whole life."""
 
-    def __init__(
-        self, folder: Path, codex: Codex, sight: Sight, connection: Connection, *, confined: bool
-    ) -> None:
-        self.folder = folder
-        self.codex = codex
+    def __init__(self, home: Home, program: Path, sight: Sight, lock: int, *, confined: bool) -> None:
+        self.id = home.folder.name
+        self.home = home
         self.sight = sight
         self.confined = confined
-        self.connection = connection
         self.live = 0
-        self.opened = 0
-        self._starts = asyncio.Semaphore(_STARTS_AT_ONCE)
-        self._child: subprocess.Popen[bytes] | None = None
+        self.begun = 0
+        #: whether it takes no new threads
+        self.retired = False
+        #: at most so many `thread/start` at once, or the server calls itself overloaded
+        self.starting = asyncio.Semaphore(_STARTS_IN_FLIGHT)
+        self._program = program
+        self._lock = lock
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: Connection | None = None
+        self._connecting = asyncio.Lock()
 
     @property
-    def home(self) -> Path:
-        """Its CODEX_HOME."""
-        return self.folder / "home"
+    def alive(self) -> bool:
+        """Whether its process runs."""
+        if self._process is not None and self._process.poll() is not None:
+            return False
+        record = process.recorded(self.home)
+        return record is not None and process.running(record)
 
     @property
-    def lost(self) -> asyncio.Event:
-        """Set once it is gone."""
-        return self.connection.lost
+    def unfinished(self) -> bool:
+        """Whether threads of it were begun and not ended, by us or by an earlier life of ours."""
+        return self.home.threads.is_dir() and any(self.home.threads.iterdir())
 
-    @classmethod
-    async def start(cls, folder: Path, codex: Codex, sight: Sight, *, confined: bool) -> Server:
-        """Start the server of a folder and wait until it answers.
+    async def connection(self) -> Connection:
+        """The connection; made anew if it was lost, to a new process in the same home if the old one died.
 
         Raises:
-            UnavailableError: it does not come up; says what it wrote last. Nothing of it is left running.
+            UnavailableError: Codex can't be started.
+            StorageError: the disk refused.
         """
-        child = await asyncio.to_thread(process.start, folder, codex, sight, confined=confined)
-        try:
-            connection = await _connect(folder, child)
-        except BaseException:
-            await asyncio.to_thread(process.kill, process.processes_of(folder))
-            child.wait()
-            raise
-        server = cls(folder, codex, sight, connection, confined=confined)
-        server._child = child
-        return server
-
-    @classmethod
-    async def attach(cls, folder: Path) -> Server | None:
-        """Connect to a server that an earlier life of ours left running; None if it no longer runs."""
-        record, socket = process.read_record(folder), process.socket_of(folder)
-        if record is None or socket is None:
-            return None
-        try:
-            connection = await Connection.open(socket)
-        except Disconnected:
-            return None
-        codex = Codex(binary=record.binary, package=record.package)
-        return cls(folder, codex, record.sight, connection, confined=record.confined)
+        async with self._connecting:
+            if self._connection is not None and not self._connection.closed.done():
+                return self._connection
+            await self._disconnect()
+            if not self.alive:
+                await asyncio.to_thread(process.end, self.home, self._process, politely=False)
+                self._process = await asyncio.to_thread(
+                    process.start, self.home, self._program, self.sight, confined=self.confined
+                )
+            self._connection = await self._reach()
+            return self._connection
 
     async def confines(self) -> bool:
-        """Whether a command of an attempt, really run, reads its own folder but no sibling's file and not the
-        server's own home."""
-        own, sibling = self.folder / "probe" / "own", self.folder / "probe" / "sibling"
-        for folder, word in ((own, _OWN), (sibling, _SIBLING)):
+        """Whether a command of an attempt, really run, reads its own folder, but neither a sibling's file nor
+        the server's own home."""
+        connection = await self.connection()
+        own, sibling = self.home.probe / "own", self.home.probe / "sibling"
+        for folder, word in ((own, _OWN), (sibling, "sibling")):
             folder.mkdir(exist_ok=True)
             (folder / "file").write_text(word, encoding="utf-8")
-        script = 'cat file "$1" "$2"'
-        command = ["/bin/sh", "-c", script, "sh", str(sibling / "file"), str(self.home / "config.toml")]
+        reads = ["/bin/cat", "file", str(sibling / "file"), str(self.home.codex / "config.toml")]
         try:
-            raw = await self.connection.call(
+            raw = await connection.call(
                 "command/exec",
-                {"command": command, "cwd": str(own), "permissionProfile": PROFILE, "timeoutMs": 10_000},
-                _PROBE_TIMEOUT_S,
+                {"command": reads, "cwd": str(own), "permissionProfile": PROFILE, "timeoutMs": 10_000},
+                timeout_s=_PROBE_S,
             )
-        except (RpcError, Disconnected, TimeoutError):
+        except (CallFailed, Disconnected):
             return False
-        ran = msgspec.json.decode(raw, type=_Ran)
-        return ran.stdout == _OWN
+        return msgspec.json.decode(raw, type=_Ran).stdout == _OWN
 
-    async def open_thread(self, settings: dict[str, Any]) -> str:
-        """Start a thread and return its id.
+    async def release(self) -> None:
+        """Let it run on: close the connection and let go of the folder."""
+        await self._disconnect()
+        os.close(self._lock)
 
-        Raises:
-            RpcError, Disconnected, TimeoutError: it could not be started.
-        """
-        async with self._starts:
-            raw = await self._patiently("thread/start", settings)
-        self.opened += 1
-        return msgspec.json.decode(raw, type=_Opened).thread.id
+    async def stop(self) -> None:
+        """End its process and everything it started, and remove its folder."""
+        self.retired = True
+        async with self._connecting:
+            await self._disconnect()
+            await asyncio.to_thread(process.end, self.home, self._process, politely=True)
+            await asyncio.to_thread(shutil.rmtree, self.home.folder, ignore_errors=True)
+        os.close(self._lock)
 
-    async def resume_thread(self, thread: str, settings: dict[str, Any]) -> TurnState | None:
-        """Load a thread, or find it still loaded, and return its last turn (None: it has none yet).
+    async def _disconnect(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
 
-        Raises:
-            RpcError: there is no such thread.
-            Disconnected, TimeoutError: the server is gone or does not answer.
-        """
-        async with self._starts:
-            raw = await self._patiently("thread/resume", {"threadId": thread, **settings})
-        self.opened += 1
-        turns = msgspec.json.decode(raw, type=_Opened).thread.turns
-        return turns[-1] if turns else None
-
-    async def begin_turn(self, thread: str, settings: dict[str, Any]) -> str:
-        """Start a turn and return its id.
-
-        Raises:
-            RpcError, Disconnected, TimeoutError: it could not be started.
-        """
-        raw = await self._patiently("turn/start", {"threadId": thread, **settings})
-        return msgspec.json.decode(raw, type=_Begun).turn.id
-
-    def listen(self, thread: str, listener: Callable[[str, Raw], None]) -> None:
-        """Hand the thread's notifications to `listener`."""
-        self.connection.listen(thread, listener)
-
-    async def stop_turn(self, thread: str, turn: str | None) -> None:
-        """End a turn and every command it left running. Never raises but for cancellation."""
-        if turn is not None:
-            await self._quietly("turn/interrupt", {"threadId": thread, "turnId": turn})
-        await self._quietly("thread/backgroundTerminals/clean", {"threadId": thread})
-
-    async def drop_thread(self, thread: str) -> None:
-        """Unload a thread and forget it, its history on disk too: the memory it took comes back."""
-        self.connection.forget(thread)
-        await self._quietly("thread/delete", {"threadId": thread})
-
-    async def end(self) -> None:
-        """Kill it and everything it started, and remove its folder."""
-        await self.connection.close()
-        await asyncio.to_thread(process.end, self.folder)
-        if self._child is not None:
-            await asyncio.to_thread(self._child.wait)
-
-    async def leave(self) -> None:
-        """Let go of it; it runs on."""
-        await self.connection.close()
-
-    async def _patiently(self, method: str, params: dict[str, Any]) -> Raw:
-        for left in reversed(range(_OVERLOADED_TRIES)):
-            try:
-                return await self.connection.call(method, params)
-            except RpcError as error:
-                if error.code != _OVERLOADED or not left:
-                    raise
-            await asyncio.sleep(_OVERLOADED_PAUSE_S * (_OVERLOADED_TRIES - left))
-        raise AssertionError("unreachable: the last try returns or raises")
-
-    async def _quietly(self, method: str, params: dict[str, Any]) -> None:
-        with contextlib.suppress(RpcError, Disconnected, TimeoutError):
-            await self.connection.call(method, params, _CLEAN_UP_TIMEOUT_S)
+    async def _reach(self) -> Connection:
+        until = time.monotonic() + _START_S
+        while True:
+            cause = "it does not listen"
+            if socket := process.socket_of(self.home):
+                try:
+                    return await connect(socket)
+                except Disconnected as error:
+                    cause = str(error)
+            if not self.alive or time.monotonic() > until:
+                words = process.last_words(self.home)
+                raise UnavailableError(f"Codex's server can't be reached: {cause}. {words}".strip(), MEND)
+            await asyncio.sleep(0.02)
 
 
-async def _connect(folder: Path, child: subprocess.Popen[bytes]) -> Connection:
-    until = time.monotonic() + _START_TIMEOUT_S
-    while time.monotonic() < until and child.poll() is None:
-        socket = process.socket_of(folder)
-        if socket is not None:
-            with contextlib.suppress(Disconnected):
-                return await Connection.open(socket)
-        await asyncio.sleep(_LOOK_EVERY_S)
-    raise UnavailableError(
-        f"Codex's app-server does not come up: {process.last_words(folder) or 'it said nothing'}",
-        "See `hundredfold doctor`; a Codex of another version may be the cause.",
-    )
+def claim(folder: Path, program: Path, sight: Sight, *, confined: bool) -> Server | None:
+    """The server of that folder, new or left by an earlier life of ours (which then decides its sight and
+    confinement); None if another process uses it.
+
+    Raises:
+        OSError: the folder can't be written.
+    """
+    home = Home(folder)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = os.open(home.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        return None
+    record = process.recorded(home)
+    if record is not None:
+        sight, confined = record.sight, record.confined
+    return Server(home, program, sight, lock, confined=confined)

@@ -7,7 +7,6 @@ folder while the thread lives.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import shutil
 from pathlib import Path
@@ -70,8 +69,7 @@ class Thread:
         async with self.server.starting:
             connection = await self.server.connection()
             self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-            visible = self.server.home.visible(self.server.program)
-            self._settings = thread_settings(self.order, self._scratch, visible)
+            self._settings = thread_settings(self.order, self._scratch)
             raw = await connection.call("thread/start", self._settings)
         self.id = msgspec.json.decode(raw, type=_ThreadAnswer).thread.id
         file = self._file
@@ -181,13 +179,3 @@ class Thread:
                 await connection.call("turn/interrupt", {**thread, "turnId": self._turn}, timeout_s=_CLEAR_S)
         await connection.call("thread/backgroundTerminals/clean", thread, timeout_s=_CLEAR_S)
         await connection.call("thread/delete", thread, timeout_s=_CLEAR_S)
-
-
-async def cleared(thread: Thread) -> None:
-    """Clear the thread to the end, even if the caller is cancelled meanwhile."""
-    clearing = asyncio.ensure_future(thread.clear())
-    try:
-        await asyncio.shield(clearing)
-    except asyncio.CancelledError:
-        await clearing
-        raise

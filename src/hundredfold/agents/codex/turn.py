@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 from msgspec import Raw
@@ -62,8 +63,9 @@ class Watch:
                 raise Stalled(f"nothing was heard for {stall_s:.0f} s. {self._trouble}".rstrip())
             self._news.clear()
             news = asyncio.ensure_future(self._news.wait())
+            both: set[asyncio.Future[Any]] = {news, closed}
             try:
-                await asyncio.wait({news, closed}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(both, timeout=left, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 news.cancel()
         return events.outcome_of(self._over[turn], self._message)

@@ -154,12 +154,12 @@ def _left_out(path: str, file: FileDiff, kind: str, exclude: tuple[str, ...]) ->
         return Coverage(path, "", "screened", HARMLESS_KINDS[kind])
     if file.submodule:
         return Coverage(path, "", "not_looked_at", "a submodule: its commits are another repository's")
-    if file.binary:
-        return Coverage(path, "", "not_looked_at", UNSEEN_KINDS["binary"])
     if kind in UNSEEN_KINDS:
         return Coverage(path, "", "not_looked_at", UNSEEN_KINDS[kind])
     if file.too_large:
         return Coverage(path, "", "not_looked_at", "the change of this file is too large to read")
+    if file.binary:
+        return Coverage(path, "", "not_looked_at", UNSEEN_KINDS["binary"])
     if not file.hunks:
         return Coverage(path, "", "screened", f"{file.status}: no line of it was changed")
     return None

@@ -8,8 +8,8 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-# Of the rows with one provider and key, the one with the best source and, within it, the best status. Both are
-# part of the unique key, so exactly one row is current, in whatever order the rows came.
+# Of the rows with one provider and key, the one with the best source and, within it, the best status. Both
+# are part of the unique key, so exactly one row is current, in whatever order the rows came.
 CURRENT_REQUESTS = """
 CREATE VIEW current_requests AS
 SELECT r.* FROM requests AS r
