@@ -7,9 +7,9 @@ from typing import Annotated, get_args
 from cyclopts import Parameter
 from msgspec import Struct
 
+from hundredfold.cli.choice import chosen_jobs, overridden
 from hundredfold.cli.context import Context, Where
 from hundredfold.cli.output import console, print_json
-from hundredfold.cli.run import chosen_jobs, overridden
 from hundredfold.fleet.assembly import why_no_model
 from hundredfold.jobs.protocol import Project, load_job
 from hundredfold.prices.book import Cost, PriceBook, load_book

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
 from cyclopts import Parameter
 
+from hundredfold.cli.choice import chosen_jobs, overridden
 from hundredfold.cli.context import Context, Where
 from hundredfold.cli.live import LiveSummary
 from hundredfold.cli.output import print_json, say
-from hundredfold.config import Settings
-from hundredfold.errors import EXIT_INCOMPLETE, ConfigError
+from hundredfold.cli.summary import print_summary, report_of
+from hundredfold.errors import EXIT_INCOMPLETE
 from hundredfold.fleet.assembly import Assembly, assembled, why_no_model
 from hundredfold.fleet.cadence import watch as watch_jobs
 from hundredfold.fleet.lock import project_lock
@@ -58,13 +58,12 @@ def run(
     settings = overridden(context.settings, commits, range_, agents)
     names = chosen_jobs(settings, job)
     context = Context(context.repository, settings, context.place)
-    with project_lock(context.place.state):
-        result, no_model, report = asyncio.run(_run(context, names, model=model, watch=watch))
+    no_model = "" if model else "--no-model was given"
+    no_model = no_model or why_no_model(settings, names)
+    result = asyncio.run(conducted(context, names, model=not no_model, watch=watch))
     if json:
-        print_json(report)
+        print_json(report_of(context, result, no_model))
     else:
-        from hundredfold.cli.summary import print_summary
-
         print_summary(context, result, no_model)
     return exit_code(result)
 
@@ -78,68 +77,40 @@ def exit_code(result: RunResult) -> int:
     return EXIT_INCOMPLETE if result.incomplete else 0
 
 
-def overridden(settings: Settings, commits: int | None, range_: str, agents: int | None) -> Settings:
-    """The settings with the command line's wishes over the file's."""
-    for name, value in (("--commits", commits), ("--agents", agents)):
-        if value is not None and value < 1:
-            raise ConfigError(f"{name} is {value}", "It must be 1 or more.")
-    replace = msgspec.structs.replace
-    jobs = {
-        name: replace(one, commits=commits or one.commits, range="" if commits else (range_ or one.range))
-        for name, one in settings.job.items()
-    }
-    fleet = replace(settings.fleet, agents=agents or settings.fleet.agents)
-    return replace(settings, job=jobs, fleet=fleet)
-
-
-def chosen_jobs(settings: Settings, wanted: tuple[str, ...]) -> list[str]:
-    """The jobs to run.
+async def conducted(
+    context: Context, names: list[str], *, model: bool, watch: bool = False, title: str = ""
+) -> RunResult:
+    """Run the named jobs of a project to their end (or, watching, until told to stop), shown live.
 
     Raises:
-        ConfigError: one of them is not configured, or none is enabled.
+        ProjectBusy: another run holds the project.
+        UnavailableError, StorageError: what could not be started.
     """
-    for name in wanted:
-        if name not in settings.job:
-            raise ConfigError(
-                f"there is no job {name!r} here", f"Configured jobs: {', '.join(settings.job)}."
-            )
-    names = list(wanted) or [name for name, one in settings.job.items() if one.enabled]
-    if not names:
-        raise ConfigError("no job is enabled", "Set enabled = true under a [job.NAME] in hundredfold.toml.")
-    return names
-
-
-async def _run(
-    context: Context, names: list[str], *, model: bool, watch: bool
-) -> tuple[RunResult, str, dict[str, Any]]:
-    from hundredfold.cli.summary import report_of
-
     jobs = [load_job(name) for name in names]
-    no_model = "" if model else "--no-model was given"
-    no_model = no_model or why_no_model(context.settings, names)
+    title = title or f"{context.place.root.name} · {', '.join(names)}"
     stop = _stop_on_signals()
-    async with assembled(
-        context.place,
-        context.settings,
-        context.database,
-        context.blobs,
-        context.repository,
-        jobs,
-        person=context.person,
-        model=not no_model,
-        idle=watch,
-    ) as assembly:
-        run = Run(assembly, context.person)
-        with LiveSummary(f"{context.place.root.name} · {', '.join(names)}") as live:
-            await run.take_in(jobs)
-            await run.drain(stop, live.tick)
-            if watch and not stop.is_set():
-                await _watch(assembly, run, stop, live)
-        if stop.is_set():
-            await assembly.worker.stop()
-        await assembly.flush()
-        result = await asyncio.to_thread(run.result, jobs, stopped=stop.is_set())
-        return result, no_model, report_of(context, result, no_model)
+    with project_lock(context.place.state):
+        async with assembled(
+            context.place,
+            context.settings,
+            context.database,
+            context.blobs,
+            context.repository,
+            jobs,
+            person=context.person,
+            model=model,
+            idle=watch,
+        ) as assembly:
+            run = Run(assembly, context.person)
+            with LiveSummary(title) as live:
+                await run.take_in(jobs)
+                await run.drain(stop, live.tick)
+                if watch and not stop.is_set():
+                    await _watch(assembly, run, stop, live)
+            if stop.is_set():
+                await assembly.worker.stop()
+            await assembly.flush()
+            return await asyncio.to_thread(run.result, jobs, stopped=stop.is_set())
 
 
 async def _watch(assembly: Assembly, run: Run, stop: asyncio.Event, live: LiveSummary) -> None:

@@ -25,7 +25,7 @@ MOST_DAYS = 36_500
 
 def spend(
     *,
-    by: tuple[str, ...] = ("day", "model"),
+    by: Annotated[tuple[str, ...], Parameter(negative=())] = ("day", "model"),
     days: int = 30,
     since: str = "",
     run: str | None = None,

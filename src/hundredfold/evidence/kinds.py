@@ -1,9 +1,9 @@
 """What kind of file a path is, by its name alone: documentation, test, code, configuration, and so on.
 
-Decided with care for one use: a commit that touches nothing but documentation costs no model call. So only what
-can't run, and steers nothing that runs, counts as documentation: notebooks, Dockerfiles, CI and build files,
-instructions to agents and templates do not. What is not known is code. A file's content is not asked: whoever
-wants to hide something would write "generated" into it.
+Decided with care for one use: a commit that touches nothing but documentation costs no model call. So only
+what can't run, and steers nothing that runs, counts as documentation: notebooks, Dockerfiles, CI and build
+files, instructions to agents and templates do not. What is not known is code. A file's content is not asked:
+whoever wants to hide something would write "generated" into it.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ _LOCKS = frozenset(
 )  # fmt: skip
 _DOC_NAMES = frozenset(
     {
-        "license", "licence", "unlicense", "copying", "notice", "authors", "contributors", "changelog", "changes",
-        "history", "news", "readme", "contributing", "code_of_conduct", "maintainers", "thanks", "todo", "security",
+        "license", "licence", "unlicense", "copying", "notice", "authors", "contributors", "changelog",
+        "changes", "history", "news", "readme", "contributing", "code_of_conduct", "maintainers", "thanks",
+        "todo", "security",
     }
 )  # fmt: skip
 _DOC_SUFFIXES = frozenset({".md", ".markdown", ".rst", ".adoc", ".asciidoc", ".org", ".pod", ".rdoc", ".tex"})
@@ -41,10 +42,10 @@ _LICENSE = re.compile(r"(LICEN[CS]E|COPYING)[-.][A-Z0-9][A-Z0-9.-]*")
 _PICTURES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".ico", ".bmp", ".tiff", ".avif"})
 _BINARY = frozenset(
     {
-        ".pdf", ".zip", ".gz", ".bz2", ".xz", ".zst", ".7z", ".tar", ".tgz", ".jar", ".war", ".class", ".so",
-        ".dll", ".dylib", ".exe", ".o", ".a", ".pyc", ".whl", ".woff", ".woff2", ".ttf", ".otf", ".eot", ".mp3",
-        ".mp4", ".ogg", ".wav", ".webm", ".mov", ".db", ".sqlite", ".bin", ".wasm", ".npy", ".npz", ".parquet",
-        ".phar",
+        ".pdf", ".zip", ".gz", ".bz2", ".xz", ".zst", ".7z", ".tar", ".tgz", ".jar", ".war", ".class",
+        ".so", ".dll", ".dylib", ".exe", ".o", ".a", ".pyc", ".whl", ".woff", ".woff2", ".ttf", ".otf",
+        ".eot", ".mp3", ".mp4", ".ogg", ".wav", ".webm", ".mov", ".db", ".sqlite", ".bin", ".wasm", ".npy",
+        ".npz", ".parquet", ".phar",
     }
 )  # fmt: skip
 _DATA = frozenset(

@@ -180,9 +180,11 @@ def _regions(lines: Sequence[int], last: int) -> list[tuple[int, int]]:
 
 def _name(node: Node) -> str:
     """A definition's own name; for a function that is a value, the name it is given."""
-    named = node.child_by_field_name("name") or node.child_by_field_name("type")
+    named = node.child_by_field_name("name")
     if named is None and (declarator := node.child_by_field_name("declarator")) is not None:
         named = _declared(declarator)
+    if named is None:
+        named = node.child_by_field_name("type")  # Rust: what an `impl` is for
     if named is None and node.parent is not None:
         given = (node.parent.child_by_field_name(field) for field in ("name", "key", "left"))
         named = next((one for one in given if one is not None), None)

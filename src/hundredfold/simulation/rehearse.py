@@ -19,7 +19,7 @@ import msgspec
 import sqlalchemy as sa
 from msgspec import Struct
 
-from hundredfold.config import Place, ProviderSettings, Settings
+from hundredfold.config import Budget, Place, ProviderSettings, Settings
 from hundredfold.errors import UnavailableError
 from hundredfold.prices.book import PriceBook
 from hundredfold.simulation.measure import Measured, Meter
@@ -120,7 +120,10 @@ async def rehearse(
 
 
 def _staged(settings: Settings, base_url: str, home: Path, agents: int) -> Settings:
-    """The settings with every provider replaced by the simulated one, and nothing of the user's storage."""
+    """The settings with every provider replaced by the simulated one, and nothing of the user's storage.
+
+    Limits are lifted: simulated dollars must not stop a rehearsal where real ones would stop a run.
+    """
     replace = msgspec.structs.replace
     providers = {
         name: ProviderSettings(
@@ -128,6 +131,7 @@ def _staged(settings: Settings, base_url: str, home: Path, agents: int) -> Setti
             key_env="",
             prices=one.prices or name,
             max_attempts=max(agents, one.max_attempts),
+            simulated=True,
         )
         for name, one in settings.provider.items()
     }
@@ -135,7 +139,9 @@ def _staged(settings: Settings, base_url: str, home: Path, agents: int) -> Setti
         settings,
         provider=providers,
         database=sqlite_url(home / "hundredfold.db"),
-        fleet=replace(settings.fleet, agents=agents),
+        fleet=replace(settings.fleet, agents=agents, review_minutes=float("inf")),
+        budgets=Budget(),
+        job={name: replace(one, budgets=Budget()) for name, one in settings.job.items()},
         workspaces=replace(settings.workspaces, pool=max(agents, settings.workspaces.pool)),
     )
 
