@@ -14,10 +14,13 @@ import jsonschema
 import pytest
 
 from hundredfold.agents.codex.backend import CodexBackend
+from hundredfold.agents.codex.diagnosis import diagnose
 from hundredfold.agents.codex.home import Home
 from hundredfold.agents.codex.process import recorded
 from hundredfold.agents.protocol import Event, Gone, Progress, Retrying, Spent, Started
+from hundredfold.errors import UnavailableError
 from hundredfold.vocabulary import Usage
+from hundredfold.workspaces.pool import GitWorkspacePool
 from tests.support.codex import ANSWER, SCHEMA, make_order, processes_below, refusing_model, shell_model
 from tests.support.provider import simulated_provider
 from tests.support.repositories import RepositoryMaker
@@ -72,7 +75,8 @@ async def test_a_command_sees_its_workspace_and_no_other_file_of_the_user_nor_th
     secret = make_order(tmp_path, "", "sibling").workspace / "src" / "main.py"
     mine = tmp_path / "private"
     mine.write_text("private")
-    command = f"cat src/main.py; cat {secret} {mine} {Path.home()}/.* ; touch x; echo T=$TMPDIR; touch $TMPDIR/y && echo W"
+    private = f"{secret} {mine} {Path.home()}/.* /proc/1/environ"
+    command = f"cat src/main.py; cat {private}; touch x; touch $TMPDIR/y && echo written"
     async with shell_model(command, "env", "curl -sS -m 2 {url} || echo no network") as model:
         model.commands[2] = model.commands[2].format(url=model.url)
         outcome = await backend.run(make_order(tmp_path, model.url), lambda event: None)
@@ -81,7 +85,7 @@ async def test_a_command_sees_its_workspace_and_no_other_file_of_the_user_nor_th
     assert read.count("return 42") == 1
     assert "private" not in read.replace(str(mine), "")
     assert "Read-only file system" in read or "Permission denied" in read
-    assert read.rstrip().endswith("W")
+    assert read.rstrip().endswith("written")
     assert model.url not in environment
     assert "no network" in network
 
@@ -124,15 +128,15 @@ async def test_a_writable_workspace_is_written_to_and_left_without_codex_own_fol
 
 
 async def test_git_works_in_a_lent_workspace(tmp_path: Path, backend: CodexBackend) -> None:
-    from hundredfold.workspaces.pool import GitWorkspacePool
-
     repository = RepositoryMaker(tmp_path / "repo")
     sha = repository.commit({"a.py": "print(1)\n"}, "first words")
     pool = GitWorkspacePool(tmp_path / "repo", tmp_path / "workspaces", size=1, disk_bytes=10**9)
-    async with shell_model("git log --oneline; git status --short; ls -d $HOME/.gitconfig") as model:
-        async with pool.lend(sha, "a-1", writable=False) as lent:
-            order = make_order(tmp_path, model.url, workspace=lent.path)
-            outcome = await backend.run(order, lambda event: None)
+    async with (
+        shell_model("git log --oneline; git status --short") as model,
+        pool.lend(sha, "a-1", writable=False) as lent,
+    ):
+        order = make_order(tmp_path, model.url, workspace=lent.path)
+        outcome = await backend.run(order, lambda event: None)
     await pool.close()
     assert outcome.status == "completed"
     assert "first words" in model.outputs[0]
@@ -277,3 +281,54 @@ async def test_a_session_that_is_nowhere_is_gone(tmp_path: Path, backend: CodexB
     session: dict[str, Any] = {"server": "0" * 8, "thread": "nothing"}
     with pytest.raises(Gone):
         await backend.run(make_order(tmp_path, ""), lambda event: None, session)
+
+
+async def test_without_bubblewrap_of_our_own_commands_are_still_confined(
+    tmp_path: Path, backend: CodexBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUNDREDFOLD_BWRAP", "/nowhere")
+    secret = make_order(tmp_path, "", "sibling").workspace / "src" / "main.py"
+    async with shell_model(f"cat {secret} {Path.home()}/.*") as model:
+        outcome = await backend.run(make_order(tmp_path, model.url), lambda event: None)
+    assert outcome.status == "completed"
+    assert "return 42" not in model.outputs[0]
+    assert "No such file" in model.outputs[0]
+    found = {one.name: one for one in await asyncio.to_thread(diagnose, tmp_path)}
+    assert "Codex itself is not" in found["codex sandbox"].found
+
+
+async def test_a_state_folder_that_lies_deep_serves_too(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 60) / ("e" * 60)
+    backend = CodexBackend(deep / "codex")
+    async with shell_model("echo hi") as model:
+        outcome = await backend.run(make_order(deep, model.url), lambda event: None)
+    await backend.close()
+    assert outcome.status == "completed"
+
+
+def test_doctor_tries_the_sandbox_and_leaves_nothing(tmp_path: Path) -> None:
+    found = {one.name: one for one in diagnose(tmp_path)}
+    assert found["codex"].ok
+    assert "0.163.0" in found["codex"].found
+    assert found["codex sandbox"].ok
+    assert list(tmp_path.iterdir()) == []
+    assert processes_below(tmp_path) == []
+
+
+def test_doctor_says_how_to_get_codex(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUNDREDFOLD_CODEX", str(tmp_path / "none"))
+    (only,) = diagnose(tmp_path)
+    assert not only.ok
+    assert not only.needed
+    assert "pip install" in only.mend
+
+
+async def test_without_codex_an_attempt_is_refused_with_the_mend(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUNDREDFOLD_CODEX", str(tmp_path / "none"))
+    backend = CodexBackend(tmp_path / "codex")
+    with pytest.raises(UnavailableError) as raised:
+        await backend.run(make_order(tmp_path, ""), lambda event: None)
+    assert "pip install" in raised.value.mend
+    await backend.close()

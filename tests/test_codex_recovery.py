@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from hundredfold.agents.codex.backend import CodexBackend
@@ -85,25 +86,26 @@ async def test_a_turn_that_ended_while_nobody_listened_is_read(tmp_path: Path) -
 
 
 async def test_a_turn_whose_server_died_too_goes_on_in_its_thread(tmp_path: Path) -> None:
-    async with shell_model("echo before", "sleep 2") as model:
-        async with killed_orchestrator(tmp_path, model.url) as session:
-            async with asyncio.timeout(20):
-                while len(model.bodies) < 2:
-                    await asyncio.sleep(0.02)
-            kill(home_of(tmp_path, session))
-            assert json.loads(await resumed(tmp_path, session)) == ANSWER
+    async with (
+        shell_model("echo before", "sleep 2") as model,
+        killed_orchestrator(tmp_path, model.url) as session,
+    ):
+        async with asyncio.timeout(20):
+            while len(model.bodies) < 2:
+                await asyncio.sleep(0.02)
+        kill(home_of(tmp_path, session))
+        assert json.loads(await resumed(tmp_path, session)) == ANSWER
     assert "before" in model.outputs[0]
 
 
 async def test_a_thread_whose_history_is_lost_is_gone(tmp_path: Path) -> None:
-    async with shell_model("sleep 2") as model:
-        async with killed_orchestrator(tmp_path, model.url) as session:
-            home = home_of(tmp_path, session)
-            kill(home)
-            for rollout in (home.codex / "sessions").rglob("*.jsonl*"):
-                rollout.unlink()
-            with pytest.raises(Gone):
-                await resumed(tmp_path, session)
+    async with shell_model("sleep 2") as model, killed_orchestrator(tmp_path, model.url) as session:
+        home = home_of(tmp_path, session)
+        kill(home)
+        for rollout in (home.codex / "sessions").rglob("*.jsonl*"):
+            rollout.unlink()
+        with pytest.raises(Gone):
+            await resumed(tmp_path, session)
     assert processes_below(tmp_path / "codex") == []
 
 
@@ -124,8 +126,6 @@ async def test_servers_left_running_are_ended_by_the_next_process_that_does_not_
 
 
 async def test_a_process_that_only_took_over_the_id_of_a_dead_server_is_spared(tmp_path: Path) -> None:
-    import msgspec
-
     first = CodexBackend(tmp_path / "codex")
     async with shell_model() as model:
         await first.run(make_order(tmp_path, model.url), lambda event: None)

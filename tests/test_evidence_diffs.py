@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hundredfold.evidence.diffs import Diff, DiffError, DiffLimits, FileDiff, parse_diff, render
+from hundredfold.evidence.diffs import Diff, DiffError, DiffLimits, FileDiff, parse_diff
 from hundredfold.evidence.paths import decode_path, display_path, encode_path, quote, unquote
 from tests.support.repositories import RepositoryMaker
 
@@ -188,14 +188,3 @@ def test_a_cut_diff_still_lists_every_file_and_says_it_is_cut(make_repository: M
     assert {file.too_large for file in diff.files} == {True, False}
     held = parse_diff(raw_diff(repo, "--raw"), DiffLimits(kept=2_000))
     assert [file.too_large for file in held.files].count(False) == 2
-
-
-def test_render_shows_the_numbers_of_both_sides_and_counts_what_it_leaves_out(make_repository: Make) -> None:
-    repo = make_repository()
-    repo.commit({"a.py": "one\ntwo\nthree\n"})
-    repo.commit({"a.py": "one\n2\nthree\nfour\x1b[2J\n"})
-    (file,) = last_diff(repo).files
-    shown = render(file).splitlines()
-    assert shown[:4] == ["--- a.py", "+++ a.py", "@@ -1,3 +1,4 @@", "     1      1   one"]
-    assert shown[4:6] == ["     2        - two", "            2 + 2"]
-    assert "(3 more lines not shown)" in render(file, max_lines=2)

@@ -79,7 +79,9 @@ def numbers(text: str) -> tuple[Decimal | None, ...]:
         ("openai", "gpt-6-astra", "standard", 1, "10 / 1 / 50"),
         ("openai", "gpt-6-astra", "fast", 1, "20 / 2 / 100"),
         ("openai", "gpt-6-astra", "fast", 272_001, "40 / 4 / 150"),
-        ("openai", "gpt-6.2-astra", "standard", 1, "8 / – / 40"),
+        ("openai", "gpt-6.2-astra", "standard", 1, "8 / 0.4 / 40"),
+        ("openai", "gpt-6.2-sol", "standard", 1, "2 / – / 10"),
+        ("openai", "gpt-6-luna", "standard", 272_001, "0.2 / 0.02 / 0.75"),
         ("openai", "gpt-6.2-astra", "standard", 272_001, "– / – / –"),
         ("openai", "gpt-6-luna", "standard", 1, "0.1 / 0.01 / 0.5"),
         ("openai", "gpt-6-luna", "fast", 1, "– / – / –"),
@@ -205,7 +207,7 @@ def test_parts_that_exceed_their_whole_are_refused() -> None:
 
 models = st.sampled_from(
     [
-        ("openai", "gpt-5.5"), ("openai", "gpt-5.6"), ("openai", "gpt-6-astra"), ("openai", "gpt-6.2-astra"),
+        ("openai", "gpt-5.5"), ("openai", "gpt-5.6"), ("openai", "gpt-6-astra"), ("openai", "gpt-6.2-sol"),
         ("openai", "gpt-5.3-codex"), ("openai", "unheard-of"), ("anthropic", "claude-opus-4-7"),
         ("anthropic", "claude-haiku-5-5"), ("google", "gemini-3.1-pro"),
     ]

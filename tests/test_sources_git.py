@@ -398,7 +398,7 @@ def test_many_threads_read_at_once_and_a_lost_reader_is_replaced(make_repository
     for thread in threads:
         thread.join()
     assert wrong == []
-    lost = found._objects._contents._process
+    lost = found._objects._batch._process
     assert lost is not None
     lost.kill()
     lost.wait()
@@ -410,7 +410,7 @@ def test_closing_leaves_no_process_and_no_folder(make_repository: Make) -> None:
     sha = repo.commit({"a": "1\n"})
     found = open_repository(repo.root)
     found.file(sha, "a")
-    process, folder = found._objects._contents._process, found._view.git.folder
+    process, folder = found._objects._batch._process, found._view.git.folder
     assert process is not None and folder.is_dir()
     found.close()
     assert process.poll() is not None

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
-from hundredfold.store.database import Database
+from hundredfold.errors import StorageError
+from hundredfold.store.database import MIGRATIONS, Database, newest_revision
 from hundredfold.store.schema import metadata
 
 
@@ -49,3 +52,19 @@ def test_the_view_of_current_requests_looks_rows_up_by_index(database: Database)
             connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
             text = "\n".join(row[0] for row in connection.exec_driver_sql(f"EXPLAIN {query}"))
             assert "Anti Join" in text and "uq_requests_provider_key_source_status" in text
+
+
+def test_a_database_of_a_newer_version_is_refused_with_the_mend(database: Database) -> None:
+    with database.write() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StorageError, match="9999") as refused:
+        database.migrate()
+    assert "newer version" in refused.value.mend
+
+
+def test_the_newest_revision_is_the_one_that_the_migrations_end_at() -> None:
+    scripts = ScriptDirectory(str(MIGRATIONS))
+    assert newest_revision() == scripts.get_current_head()
+    assert sorted(one.revision for one in scripts.walk_revisions()) == [
+        f"{number:04}" for number in range(1, len(list(scripts.walk_revisions())) + 1)
+    ], "revisions are compared as text, so they are four digits, in order"

@@ -36,7 +36,7 @@ ONE = 600 * 12_500_000 + 400 * 1_250_000 + 100 * 75_000_000
 def some(seed: int, number: int) -> list[Entry]:
     """Requests of many models, tiers, sizes and days, on both sides of every threshold and price change."""
     dice = random.Random(seed)
-    models = ["gpt-5.5", "gpt-5.4-2026-03-05", "gpt-5.6-sol", "gpt-5.3-codex", "gpt-6.2-astra", "unheard-of"]
+    models = ["gpt-5.5", "gpt-5.4-2026-03-05", "gpt-5.6-sol", "gpt-5.3-codex", "gpt-6.2-sol", "unheard-of"]
     edges = [*BOOK.periods, AT_US]
     found = []
     for n in range(number):
@@ -100,7 +100,7 @@ def test_simulated_and_real_money_are_never_in_one_figure(database: Database) ->
 
 
 def test_only_requests_that_used_an_unpriced_kind_are_unpriced(database: Database) -> None:
-    route = replace(ROUTE, model="gpt-6.2-astra", served_model="", tier="standard", served_tier="default")
+    route = replace(ROUTE, model="gpt-6.2-sol", served_model="", tier="standard", served_tier="default")
     Ledger(database).append(
         [
             entry("plain", Usage(input=1000, output=10), route=route),
@@ -108,7 +108,7 @@ def test_only_requests_that_used_an_unpriced_kind_are_unpriced(database: Databas
         ]
     )
     found = bill(database, BOOK, by=("model",))
-    assert found.total.money.most == 1000 * 8_000_000 + 10 * 40_000_000
+    assert found.total.money.most == 1000 * 2_000_000 + 10 * 10_000_000
     assert found.total.money.unpriced == 1 and found.total.requests == 2
     assert list(found.unpriced.values()) == [1] and "cached" in next(iter(found.unpriced))
     assert "1 requests are not in the price" in plain(found)[-1]

@@ -40,6 +40,7 @@ class Shell:
         body = await request.json()
         self.bodies.append(body)
         done = len(self.outputs)
+        item: dict[str, Any]
         if done < len(self.commands):
             arguments = json.dumps({"cmd": self.commands[done], "yield_time_ms": 10_000})
             item = {

@@ -101,6 +101,7 @@ async def conducted(
             model=model,
             idle=watch,
         ) as assembly:
+            assembly.check_routes()
             run = Run(assembly, context.person)
             with LiveSummary(title) as live:
                 await run.take_in(jobs)

@@ -4,7 +4,7 @@
 large is still listed, with its size, so that it can be reported as not looked at. If the stream begins with
 git's `--raw` records, then every changed file is listed even when the patch is cut short.
 
-Paths are the repository's own bytes decoded by `surrogateescape`; `display_path` makes them fit to print.
+Paths are the repository's own bytes decoded by `surrogateescape` (see `evidence.paths`).
 Combined diffs (`diff --cc`) are refused: their lines have no single old side.
 """
 
@@ -17,10 +17,9 @@ from typing import IO, Literal
 
 from msgspec import Struct
 
-from hundredfold.evidence.paths import decode_path, display_path, unquote
+from hundredfold.evidence.paths import decode_path, unquote
 
 PIECE = 1 << 16  # bytes read at once: a line may be longer than memory
-SYMLINK = "120000"
 SUBMODULE = "160000"
 
 FileStatus = Literal["added", "deleted", "modified", "renamed", "copied", "mode"]
@@ -142,37 +141,6 @@ def parse_diff(source: IO[bytes] | bytes, limits: DiffLimits = DiffLimits()) -> 
     reached = {path for file in files for path in (file.old_path, file.new_path)}
     files.extend(file for file in listed if file.path not in reached)
     return Diff(tuple(files), reader.cut)
-
-
-def render(file: FileDiff, max_lines: int = 2000) -> str:
-    """The change as text with the line numbers of both sides, for people and prompts.
-
-    Lines beyond `max_lines` are left out and counted. What is not text is replaced, and says so.
-    """
-    out = [f"--- {_shown(file.old_path)}", f"+++ {_shown(file.new_path)}"]
-    if file.old_mode != file.new_mode and file.old_mode and file.new_mode:
-        out.append(f"mode {file.old_mode} → {file.new_mode}")
-    if file.binary:
-        out.append("(binary)")
-    if file.too_large:
-        out.append(f"(too large to show: {file.size} bytes)")
-    left = max_lines
-    for hunk in file.hunks:
-        if left > 0:
-            out.append(f"@@ -{hunk.old_start},{hunk.old_lines} +{hunk.new_start},{hunk.new_lines} @@")
-        for old, new, line in hunk.numbered():
-            left -= 1
-            if left >= 0:
-                sign = chr(line[0])
-                text = line[1:].decode("utf-8", "replace").rstrip("\r\n")
-                out.append(f"{old if sign != '+' else '':>6} {new if sign != '-' else '':>6} {sign} {text}")
-    if left < 0:
-        out.append(f"({-left} more lines not shown)")
-    return "\n".join(out) + "\n"
-
-
-def _shown(path: str | None) -> str:
-    return "(none)" if path is None else display_path(path)
 
 
 class _Reader:

@@ -11,7 +11,7 @@ divided into regions.
 from __future__ import annotations
 
 import threading
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -60,7 +60,8 @@ def changed_units(path: str, old: bytes | None, new: bytes | None, file: FileDif
     `new` is the file after the change (None: it was deleted, then the units are those of `old` that lost
     lines).
     """
-    content, touched, written = _touched(old, new, file)
+    content, touched, lines = _touched(old, new, file)
+    written = sorted(lines)
     if content is None or not touched:
         return ()
     grammar = grammar_of(path)
@@ -148,7 +149,8 @@ def _parsed(content: bytes, grammar: Grammar) -> Tree | None:
 
 def _around(line: int, definitions: Sequence[_Definition]) -> _Definition | None:
     """The outermost function around the line that is not too long; else the innermost; else the class."""
-    holding = [one for one in definitions if one.start <= line <= one.end]
+    before = bisect_right(definitions, line, key=lambda one: one.start)
+    holding = [one for one in definitions[:before] if line <= one.end]
     functions = [one for one in holding if one.is_function]
     short = [one for one in functions if one.end - one.start < LONG_LINES]
     return next(iter(short or functions[-1:] or holding[-1:]), None)
@@ -225,8 +227,8 @@ def _first_line(node: Node) -> int:
     return int(first.start_point[0]) + 1
 
 
-def _within(lines: frozenset[int], start: int, end: int) -> frozenset[int]:
-    return frozenset(line for line in lines if start <= line <= end)
+def _within(ordered: Sequence[int], start: int, end: int) -> frozenset[int]:
+    return frozenset(ordered[bisect_left(ordered, start) : bisect_right(ordered, end)])
 
 
 def _any_within(ordered: Sequence[int], start: int, end: int) -> bool:

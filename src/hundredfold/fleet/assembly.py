@@ -17,6 +17,7 @@ from hundredfold.fleet.admission import Admission
 from hundredfold.fleet.board import Board
 from hundredfold.fleet.desk import Desk
 from hundredfold.fleet.engine import Engine
+from hundredfold.fleet.routing import route_of
 from hundredfold.fleet.worker import Worker
 from hundredfold.gateway.client import GatewayHandle, ensure_gateway, supervise
 from hundredfold.gateway.settings import GatewayConfig, Upstream
@@ -46,6 +47,15 @@ class Assembly(Struct, frozen=True):
     engine: Engine
     gateway: GatewayHandle | None
     book: PriceBook
+
+    def check_routes(self) -> None:
+        """See that every job's agent is there, before anything is taken in.
+
+        Raises:
+            UnavailableError: one is not installed.
+        """
+        for job in self.desk.jobs if self.desk.model else ():
+            route_of(self.desk.settings, job, None, self.desk.backends)
 
     async def flush(self) -> None:
         """Wait until every request the gateway has seen is in the ledger."""

@@ -170,7 +170,7 @@ class Repository:
         return self._user.run("config", "user.name").stdout.decode("utf-8", "replace").strip()
 
     def close(self) -> None:
-        """End the reading processes and remove the view."""
+        """End the reading process and remove the view."""
         self._objects.close()
         self._view.close()
 

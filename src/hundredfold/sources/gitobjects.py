@@ -31,9 +31,7 @@ class ObjectReader:
 
     def __init__(self, git: Git) -> None:
         self._lock = threading.Lock()
-        # Two processes, since one that has been asked for an object can't be kept from sending all of it.
-        self._sizes = _Batch(git, "--batch-check")
-        self._contents = _Batch(git, "--batch")
+        self._batch = _Batch(git)
 
     def read(self, name: bytes, bound: int) -> Found | None:
         """The object called `name` (`SHA` or `SHA:path`, no newline in it); None if there is none.
@@ -44,30 +42,31 @@ class ObjectReader:
             RepositoryError: git stopped or did not answer.
         """
         with self._lock:
-            known = self._sizes.ask(name)
-            if known is None or known[1] > bound:
-                return None if known is None else Found(*known, None)
-            again = self._contents.ask(name)
-            return None if again is None else Found(*again, self._contents.take(again[1]))
+            header = self._batch.ask(name)
+            if header is None:
+                return None
+            kind, size = header
+            if size <= bound:
+                return Found(kind, size, self._batch.take(size))
+            self._batch.end()  # it can't be kept from sending all of the object, and starting anew is cheap
+            return Found(kind, size, None)
 
     def close(self) -> None:
-        """End the processes."""
+        """End the process."""
         with self._lock:
-            self._sizes.end()
-            self._contents.end()
+            self._batch.end()
 
 
 class _Batch:
-    """One `git cat-file` in batch mode, started when first asked and again after it was lost."""
+    """`git cat-file --batch`, started when first asked and again after it was lost."""
 
-    def __init__(self, git: Git, mode: str) -> None:
+    def __init__(self, git: Git) -> None:
         self._git = git
-        self._mode = mode
         self._process: subprocess.Popen[bytes] | None = None
         self._buffer = bytearray()
 
     def ask(self, name: bytes) -> tuple[str, int] | None:
-        """The type and size of the object; in "--batch" mode its content is then to be taken."""
+        """The type and size of the object, whose content is to be taken next; None if there is none."""
         for last in (False, True):
             try:
                 self._send(name + b"\n")
@@ -109,7 +108,7 @@ class _Batch:
     def _send(self, line: bytes) -> None:
         if self._process is None:
             self._process = subprocess.Popen(
-                self._git.command("cat-file", self._mode),
+                self._git.command("cat-file", "--batch"),
                 env=self._git.environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

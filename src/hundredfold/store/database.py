@@ -26,6 +26,11 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
+def newest_revision() -> str:
+    """The newest migration's revision, by which its file's name begins: four digits, in order."""
+    return max(path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
 def sqlite_url(path: Path) -> str:
     """The URL of a SQLite database at `path`."""
     return f"sqlite:///{path}"
@@ -122,8 +127,20 @@ class Database:
             yield connection
 
     def migrate(self) -> None:
-        """Bring the schema to this program's version; two processes at once are safe."""
-        from alembic import command
+        """Bring the schema to this program's version; two processes at once are safe.
+
+        Raises:
+            StorageError: a newer version of this program made the database, or it refused.
+        """
+        newest, there = newest_revision(), self._revision()
+        if there == newest:
+            return
+        if there > newest:
+            raise StorageError(
+                f"the database has the schema {there}, this program knows {newest}",
+                "Use the newer version of hundredfold that made it.",
+            )
+        from alembic import command  # half a second of imports that most commands need not pay
         from alembic.config import Config
 
         config = Config()
@@ -133,6 +150,13 @@ class Database:
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(7355608)"))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+
+    def _revision(self) -> str:
+        """The migration the database is at; "" if it is new."""
+        with self.read() as connection:
+            if not sa.inspect(connection).has_table("alembic_version"):
+                return ""
+            return str(connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() or "")
 
     def close(self) -> None:
         """Close every connection."""

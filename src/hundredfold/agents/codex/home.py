@@ -165,6 +165,8 @@ def _configuration(visible: Sequence[Path]) -> str:
         "check_for_update_on_startup = false\n"
         "project_doc_max_bytes = 0\n"
         'web_search = "disabled"\n'
+        # a login shell would set its own PATH
+        "allow_login_shell = false\n"
         'cli_auth_credentials_store = "file"\n\n'
         '[history]\npersistence = "none"\n\n'
         "[analytics]\nenabled = false\n\n"

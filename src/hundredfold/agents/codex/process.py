@@ -9,9 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
-import signal
 import subprocess
-import time
 from pathlib import Path
 
 import msgspec
@@ -24,8 +22,6 @@ from hundredfold.agents.codex.locate import MEND
 from hundredfold.errors import StorageError, UnavailableError
 from hundredfold.workspaces.bubblewrap import locate_bubblewrap
 
-#: Codex needs no more to leave by itself when no turn runs; it waits for turns for ever
-_LEAVE_S = 1.0
 _DIE_S = 5.0
 _LOG_SHOWN = 600
 
@@ -113,32 +109,15 @@ def socket_of(home: Home) -> Path | None:
     except OSError:
         return None
     inside = home.run / target.name
-    found = inside if inside.exists() else target
-    if not found.exists():
-        return None
-    if len(os.fsencode(found)) < 100:
-        return found
-    # The kernel takes no longer paths for sockets; ours is as deep as the user's data folder.
-    short = Path(f"/tmp/codex-daemon-{os.getuid()}", f"hundredfold-{home.folder.name}")  # noqa: S108
-    short.parent.mkdir(mode=0o700, exist_ok=True)
-    with contextlib.suppress(FileExistsError):
-        short.symlink_to(found)
-    return short
+    return next((path for path in (inside, target) if path.exists()), None)
 
 
-def end(home: Home, process: subprocess.Popen[bytes] | None, *, politely: bool) -> None:
-    """End the server of a home and all it started. Takes up to a few seconds.
+def end(home: Home, process: subprocess.Popen[bytes] | None) -> None:
+    """Kill the server of a home and all it started. Takes up to a few seconds.
 
-    `politely` lets Codex end by itself first, so that it removes what it put into workspaces.
+    There is no polite way: asked to end, Codex waits for its turns, however long they take.
     """
-    record = recorded(home)
-    if politely and record is not None and running(record):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(record.pid, signal.SIGTERM)
-        until = time.monotonic() + _LEAVE_S
-        while running(record) and time.monotonic() < until:
-            time.sleep(0.02)
-    found = _marked(home, record)
+    found = _marked(home, recorded(home))
     for one in found:
         with contextlib.suppress(psutil.Error):
             one.kill()

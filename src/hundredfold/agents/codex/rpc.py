@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -187,20 +188,22 @@ async def connect(socket: Path) -> Connection:
     Raises:
         Disconnected: nobody listens there (yet), or it does not speak our protocol.
     """
-    session = aiohttp.ClientSession(
-        connector=aiohttp.UnixConnector(str(socket)), timeout=aiohttp.ClientTimeout(total=None)
-    )
+    folder = os.open(socket.parent, os.O_PATH | os.O_DIRECTORY)
     try:
-        async with asyncio.timeout(_CONNECT_S):
-            web = await session.ws_connect(
-                "ws://localhost/", max_msg_size=_MOST_MESSAGE_BYTES, heartbeat=None, autoping=True
-            )
-    except (aiohttp.ClientError, OSError) as error:
-        await session.close()
-        raise Disconnected(f"{socket}: {error}") from error
-    except BaseException:
-        await session.close()
-        raise
+        # The kernel takes no path over 107 bytes for a socket, and a user's data folder may lie deep.
+        connector = aiohttp.UnixConnector(f"/proc/self/fd/{folder}/{socket.name}")
+        session = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=None))
+        try:
+            async with asyncio.timeout(_CONNECT_S):
+                web = await session.ws_connect("ws://localhost/", max_msg_size=_MOST_MESSAGE_BYTES)
+        except (aiohttp.ClientError, OSError) as error:
+            await session.close()
+            raise Disconnected(f"{socket}: {error}") from error
+        except BaseException:
+            await session.close()
+            raise
+    finally:
+        os.close(folder)
     connection = Connection(session, web)
     try:
         await connection.call(

@@ -77,7 +77,7 @@ class Server:
                 return self._connection
             await self._disconnect()
             if not self.alive:
-                await asyncio.to_thread(process.end, self.home, self._process, politely=False)
+                await asyncio.to_thread(process.end, self.home, self._process)
                 self._process = await asyncio.to_thread(
                     process.start, self.home, self._program, self.sight, confined=self.confined
                 )
@@ -113,7 +113,7 @@ class Server:
         self.retired = True
         async with self._connecting:
             await self._disconnect()
-            await asyncio.to_thread(process.end, self.home, self._process, politely=True)
+            await asyncio.to_thread(process.end, self.home, self._process)
             await asyncio.to_thread(shutil.rmtree, self.home.folder, ignore_errors=True)
         os.close(self._lock)
 

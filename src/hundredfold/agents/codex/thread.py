@@ -21,6 +21,7 @@ from hundredfold.agents.codex.rpc import CallFailed, Connection, Disconnected
 from hundredfold.agents.codex.server import Server
 from hundredfold.agents.codex.turn import Watch
 from hundredfold.agents.protocol import Gone, Outcome, WorkOrder
+from hundredfold.errors import HundredfoldError
 
 #: how often a turn may lose its connection before it is given up
 _MOST_LOSSES = 3
@@ -125,7 +126,7 @@ class Thread:
                 connection = await self.server.connection()
                 await self._stop(connection)
                 connection.forget(self.id)
-        except (CallFailed, Disconnected):
+        except (CallFailed, Disconnected, HundredfoldError):
             self.server.retired = True
         finally:
             if self.id:
@@ -142,7 +143,8 @@ class Thread:
     async def _start_turn(self, connection: Connection, text: str) -> None:
         params: dict[str, Any] = {
             "threadId": self.id,
-            "input": [{"type": "text", "text": text}],
+            # Text from outside may hold what UTF-8 can't.
+            "input": [{"type": "text", "text": text.encode("utf-8", "replace").decode()}],
             "outputSchema": self.order.schema,
         }
         if self.order.effort:
