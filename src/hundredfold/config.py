@@ -94,6 +94,16 @@ class JobSettings(Section, frozen=True):
     semgrep_rules: str = ""
     #: globs never looked at; shown in the coverage as excluded
     exclude: tuple[str, ...] = ()
+    #: the branch that others are reviewed against (review); "" = origin's default branch, else main or master
+    base: str = ""
+    #: the branches to review; none = the one that is checked out
+    branches: tuple[str, ...] = ()
+    #: how many agents review the same change, each with another question in mind
+    passes: int = 5
+    #: how many of them must say the same before it becomes a comment
+    votes: int = 2
+    #: most comments of one review; the rest is counted
+    cap: int = 8
     budgets: Budget = field(default_factory=Budget)
 
 
@@ -258,6 +268,9 @@ def _check(settings: Settings, path: Path) -> None:
         ("workspaces.pool", settings.workspaces.pool, 1),
         ("gateway.reserve-output", settings.gateway.reserve_output, 1),
         *((f"job.{name}.commits", job.commits, 1) for name, job in settings.job.items()),
+        *((f"job.{name}.votes", job.votes, 1) for name, job in settings.job.items()),
+        *((f"job.{name}.passes", job.passes, job.votes) for name, job in settings.job.items()),
+        *((f"job.{name}.cap", job.cap, 1) for name, job in settings.job.items()),
     ):
         if value < least:
             raise ConfigError(f"{path}: {name} is {value}", f"It must be {least} or more.")

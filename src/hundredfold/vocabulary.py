@@ -323,3 +323,16 @@ class Grant(Struct, frozen=True):
     model: str
     tier: Tier
     limits: tuple[Limit, ...] = field(default_factory=tuple)
+
+
+# ------------------------------------------------------------------ the machine
+
+
+class Diagnosis(Struct, frozen=True):
+    """One line of `doctor`: what was looked for, what was found, and how to get it if it is missing."""
+
+    name: str
+    ok: bool
+    found: str
+    mend: str = ""
+    needed: bool = True

@@ -120,13 +120,3 @@ class Backend(Protocol):
     async def close(self, *, keep_running: bool = False) -> None:
         """Stop every process of this backend (or leave running agents be, to be resumed later)."""
         ...
-
-
-class Diagnosis(Struct, frozen=True):
-    """One line of `doctor`: what was looked for, what was found, and how to get it if it is missing."""
-
-    name: str
-    ok: bool
-    found: str
-    mend: str = ""
-    needed: bool = True

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hundredfold.agents.protocol import Diagnosis
 from hundredfold.cli.context import Context, Where
 from hundredfold.cli.output import console, print_json
 from hundredfold.errors import HundredfoldError
+from hundredfold.vocabulary import Diagnosis
 
 
 def doctor(*, json: bool = False, where: Where = Where()) -> int:  # noqa: B008

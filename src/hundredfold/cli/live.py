@@ -66,10 +66,11 @@ class LiveSummary:
         return ", ".join(parts) or "nothing taken in yet"
 
     def _spent(self, run: Run, now: float) -> str:
-        text, at = self._spend
-        if now - at > SPEND_EVERY_S or not at:
+        text, due = self._spend
+        if now >= due:
             text = run.assembly.spent_text(run.id)
-            self._spend = (text, now)
+            took = time.monotonic() - now
+            self._spend = (text, now + max(SPEND_EVERY_S, 20 * took))  # a long bill is not asked for so often
         return f"; {text}" if text else ""
 
     def _picture(self, run: Run, now: float) -> RenderableType:

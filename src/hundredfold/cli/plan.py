@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, get_args
 
 from cyclopts import Parameter
@@ -11,6 +12,7 @@ from hundredfold.cli.choice import chosen_jobs, overridden
 from hundredfold.cli.context import Context, Where
 from hundredfold.cli.output import console, print_json
 from hundredfold.fleet.assembly import why_no_model
+from hundredfold.fleet.desk import earlier
 from hundredfold.jobs.protocol import Project, load_job
 from hundredfold.prices.book import Cost, PriceBook, load_book
 from hundredfold.prices.money import dollars_text
@@ -79,7 +81,9 @@ def plan_job(context: Context, name: str) -> Plan:
     """The plan of one job, by the same code that a run's first round uses."""
     job = load_job(name)
     settings = context.settings
-    project = Project(context.place.slug, context.place.root, context.repository, settings.job[name])
+    place = context.place
+    on_record = partial(earlier, context.database, place.slug, name)
+    project = Project(place.slug, place.root, context.repository, settings.job[name], on_record)
     planned, everything = [], list[AgentTask]()
     for item in job.discover(project):
         row = items.find(context.database, item.id)

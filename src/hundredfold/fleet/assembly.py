@@ -23,13 +23,13 @@ from hundredfold.gateway.client import GatewayHandle, ensure_gateway, supervise
 from hundredfold.gateway.settings import GatewayConfig, Upstream
 from hundredfold.jobs.protocol import Job
 from hundredfold.prices.book import PriceBook, load_book
-from hundredfold.prices.money import dollars_text
 from hundredfold.sources.git import Repository
 from hundredfold.store import attempts
 from hundredfold.store.blobs import Blobs
 from hundredfold.store.database import Database
 from hundredfold.usage.ledger import Ledger
 from hundredfold.usage.spend import bill
+from hundredfold.usage.wording import line_text
 from hundredfold.vocabulary import Limit
 from hundredfold.workspaces.pool import GitWorkspacePool
 from hundredfold.workspaces.protocol import Sandbox
@@ -63,15 +63,10 @@ class Assembly(Struct, frozen=True):
             await self.gateway.flush()
 
     def spent_text(self, run: str) -> str:
-        """What the run has cost so far, in a few words; "" while nothing was asked."""
+        """What the run has cost so far, in a few words; "" where no model is asked."""
         if self.gateway is None:
             return ""
-        found = bill(self.desk.database, self.book, by=(), run=run)
-        shown = found.simulated_total or found.total
-        if not shown.requests:
-            return ""
-        marked = "SIMULATED " if found.simulated_total else ""
-        return f"{marked}{dollars_text(shown.money.most)}, {shown.requests:,} requests"
+        return line_text(bill(self.desk.database, self.book, by=(), run=run))
 
 
 def why_no_model(settings: Settings, jobs: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
@@ -10,7 +11,8 @@ from hundredfold.agents.protocol import Backend
 from hundredfold.config import Place, Settings
 from hundredfold.fleet.admission import Admission
 from hundredfold.fleet.board import Board
-from hundredfold.jobs.protocol import Job, Project
+from hundredfold.jobs.protocol import Earlier, Job, Project
+from hundredfold.proposals import record
 from hundredfold.store.blobs import Blobs
 from hundredfold.store.database import Database
 from hundredfold.workspaces.protocol import Sandbox, WorkspacePool
@@ -55,4 +57,12 @@ class Desk(Struct, frozen=True):
             root=self.place.root,
             repository=self.repository,
             job=self.settings.job[job],
+            earlier=partial(earlier, self.database, self.place.slug, job),
         )
+
+
+def earlier(database: Database, project: str, job: str) -> Earlier:
+    """What is on record of the job."""
+    return Earlier(
+        tuple(record.findings_of(database, project, job)), tuple(record.coverage_of(database, project, job))
+    )

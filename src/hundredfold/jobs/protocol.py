@@ -6,7 +6,7 @@ the item's revision included): it is called again after a crash with the same it
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,13 +21,26 @@ if TYPE_CHECKING:
     from hundredfold.sources.git import Repository
 
 
+class Earlier(Struct, frozen=True):
+    """What is on record of one job of a project, newest first. Rows of `coverage` have the keys item, key,
+    revision, path, unit, state and reason."""
+
+    findings: tuple[Finding, ...] = ()
+    coverage: tuple[dict[str, Any], ...] = ()
+
+
 class Project(Struct, frozen=True):
-    """A project under care, as a job sees it."""
+    """A project under care, as a job sees it.
+
+    `earlier` reads the record. Only `discover` may ask it, and put what it needs into the item: the record
+    changes while a run works, and `advance` must not.
+    """
 
     slug: str
     root: Path
     repository: Repository
     job: JobSettings
+    earlier: Callable[[], Earlier] = Earlier
 
 
 class Report(Struct, frozen=True):

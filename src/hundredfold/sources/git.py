@@ -138,6 +138,32 @@ class Repository:
         except (RepositoryError, DiffError) as error:
             return CommitDiff((), parent, (f"its change can't be read: {error}",))
 
+    def branch(self) -> str:
+        """The branch that is checked out; "" if none is."""
+        done = self._user.run("symbolic-ref", "--quiet", "--short", "HEAD")
+        return done.stdout.decode("utf-8", "surrogateescape").strip() if done.returncode == 0 else ""
+
+    def merge_base(self, one: str, other: str) -> str | None:
+        """The newest commit that two revisions have in common; None if they have none here.
+
+        Raises:
+            RepositoryError: there is no such commit.
+        """
+        done = self._view.git.run("merge-base", self._sha(one), self._sha(other))
+        return done.stdout.decode("ascii").split()[0] if done.returncode == 0 else None
+
+    def between(self, base: str, head: str) -> CommitDiff:
+        """What has to change in the tree of `base` to become that of `head`; bounded like `diff`.
+
+        Raises:
+            RepositoryError: there is no such commit.
+        """
+        old, new = self._sha(base), self._sha(head)
+        try:
+            return self._compare(old, [old, new])
+        except DiffError as error:
+            return CommitDiff((), old, (f"the change can't be read: {error}",))
+
     def file(self, revision: str, path: str) -> bytes:
         """A file's bytes at a commit; of a symbolic link, where it points.
 

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from hundredfold.agents.protocol import Diagnosis
+from hundredfold.vocabulary import Diagnosis
 from hundredfold.workspaces.sandbox import MEND, examine
 
 #: `git rev-parse --show-object-format` and `--path-format` need it

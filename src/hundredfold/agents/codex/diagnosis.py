@@ -9,8 +9,8 @@ from pathlib import Path
 from hundredfold.agents.codex.confinement import Sight
 from hundredfold.agents.codex.locate import MEND, find_codex, version_of
 from hundredfold.agents.codex.pool import Servers
-from hundredfold.agents.protocol import Diagnosis
 from hundredfold.errors import HundredfoldError
+from hundredfold.vocabulary import Diagnosis
 
 #: the version whose protocol this was written and tested against
 TESTED_VERSION = "0.163.0"

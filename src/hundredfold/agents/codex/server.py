@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import shutil
@@ -20,8 +21,9 @@ from hundredfold.agents.codex.locate import MEND
 from hundredfold.agents.codex.rpc import CallFailed, Connection, Disconnected, connect
 from hundredfold.errors import UnavailableError
 
-#: an idle machine needs 0.2 s
+#: until a new server must answer (an idle machine needs 0.2 s), and one that was found running
 _START_S = 60.0
+_FOUND_S = 15.0
 _STARTS_IN_FLIGHT = 8
 _PROBE_S = 20.0
 _OWN = "own"
@@ -76,12 +78,16 @@ class Server:
             if self._connection is not None and not self._connection.closed.done():
                 return self._connection
             await self._disconnect()
-            if not self.alive:
-                await asyncio.to_thread(process.end, self.home, self._process)
-                self._process = await asyncio.to_thread(
-                    process.start, self.home, self._program, self.sight, confined=self.confined
-                )
-            self._connection = await self._reach()
+            if self.alive:
+                # It may be dying just now, or hang: then it is replaced.
+                with contextlib.suppress(UnavailableError):
+                    self._connection = await self._reach(_FOUND_S)
+                    return self._connection
+            await asyncio.to_thread(process.end, self.home, self._process)
+            self._process = await asyncio.to_thread(
+                process.start, self.home, self._program, self.sight, confined=self.confined
+            )
+            self._connection = await self._reach(_START_S)
             return self._connection
 
     async def confines(self) -> bool:
@@ -122,8 +128,8 @@ class Server:
             await self._connection.close()
             self._connection = None
 
-    async def _reach(self) -> Connection:
-        until = time.monotonic() + _START_S
+    async def _reach(self, patience_s: float) -> Connection:
+        until = time.monotonic() + patience_s
         while True:
             cause = "it does not listen"
             if socket := process.socket_of(self.home):

@@ -8,27 +8,17 @@ change. Of a stream only the events that carry an id, usage or an error are pars
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import msgspec
 from msgspec import Struct
 
-from hundredfold.gateway.dialects.protocol import BadRequest, Prepared, Reader, Reading
+from hundredfold.gateway.dialects import openai
+from hundredfold.gateway.dialects.protocol import BadRequest, Prepared, Problem, Reader, Reading
 from hundredfold.gateway.dialects.sse import EventScanner
+from hundredfold.gateway.dialects.whole import BodyReader
 from hundredfold.vocabulary import Tier, Usage
 
-MOST_JSON_BYTES = 64 * 1024 * 1024
-MOST_TIER_MENTIONS = 64
-
-#: What the wire may say for a tier, the first being what we write. None stands for an absent key. "batch"
-#: has an API of its own, so a batch route's requests go out as flex, which costs the same.
-WIRE_TIERS: dict[Tier, tuple[str | None, ...]] = {
-    "fast": ("priority", "fast"),
-    "standard": ("default", "auto", None),
-    "flex": ("flex",),
-    "batch": ("flex",),
-}
-
-_TIER_VALUE = re.compile(rb'"service_tier"\s*:\s*("(?:[^"\\]|\\.)*"|null)')
 _OPAQUE = re.compile(rb'"(?:item_reference|file_id|file_url|file_data|image_url|input_audio)"')
 _TELLING = re.compile(rb'"(?:response\.(?:completed|incomplete|failed|created)|error)"')
 _TERMINAL = frozenset({"response.completed", "response.incomplete", "response.failed", "error"})
@@ -59,24 +49,19 @@ class _Tokens(Struct):
     output_tokens_details: _OutputDetails | None = None
 
 
-class _Error(Struct):
-    code: str | int | None = None
-    type: str | None = None
-
-
 class _Response(Struct):
     id: str | None = None
     model: str | None = None
     service_tier: str | None = None
     status: str | None = None
     usage: _Tokens | None = None
-    error: _Error | None = None
+    error: openai.Error | None = None
 
 
 class _Event(Struct):
     type: str
     response: _Response | None = None
-    error: _Error | None = None
+    error: openai.Error | None = None
     code: str | int | None = None
 
 
@@ -94,17 +79,14 @@ class Responses:
         """Creating a response, or compacting a conversation."""
         return method == "POST" and path in ("/responses", "/responses/compact")
 
-    def free(self, method: str, path: str) -> bool:
+    def free(self, method: str, path: str, headers: Mapping[str, str]) -> bool:
         """Listing models."""
         return method in ("GET", "HEAD") and (path == "/models" or path.startswith("/models/"))
 
     def prepare(self, body: bytes, tier: Tier) -> Prepared:
         """See `Dialect.prepare`."""
         asked = _decoded(body)
-        wanted = WIRE_TIERS[tier]
-        if asked.service_tier not in wanted:
-            assert wanted[0] is not None
-            body = _with_tier(body, wanted[0], present=asked.service_tier is not None)
+        body = openai.with_tier(body, asked.service_tier, tier, lambda found: _decoded(found).service_tier)
         return Prepared(
             body=body,
             model=asked.model,
@@ -114,35 +96,45 @@ class Responses:
             ),
         )
 
-    def reader(self, status: int, content_type: str) -> Reader:
+    def reader(self, prepared: Prepared, status: int, content_type: str) -> Reader:
         """A stream's reader, or one for a single JSON body."""
         if status == 200 and content_type.startswith("text/event-stream"):
             return StreamReader()
-        return BodyReader()
+        return BodyReader(lambda reading, body: _take(reading, _response.decode(body)))
+
+    def credentials(self, key: str) -> tuple[str, str]:
+        """See `Dialect.credentials`."""
+        return openai.credentials(key)
+
+    def shaped(self, problem: Problem) -> tuple[int, bytes]:
+        """See `Dialect.shaped`."""
+        return openai.shaped(problem)
 
 
 class StreamReader:
     """Reads a stream of events."""
 
     streams = True
+    withholds = False
 
     def __init__(self) -> None:
         self.reading = Reading()
         self._scanner = EventScanner(_TELLING, self._found)
 
-    def feed(self, chunk: bytes) -> None:
+    def feed(self, chunk: bytes) -> bytes:
         """Take the next bytes; what follows the terminal event can't change the reading."""
         reading = self.reading
-        if reading.complete:
-            return
-        if not reading.began:
-            reading.began = b".delta" in chunk or b"output_item.added" in chunk
-        self._scanner.feed(chunk)
+        if not reading.complete:
+            if not reading.began:
+                reading.began = b".delta" in chunk or b"output_item.added" in chunk
+            self._scanner.feed(chunk)
+        return chunk
 
-    def end(self) -> None:
+    def end(self) -> bytes:
         """The stream ended."""
         if not self.reading.complete:
             self._scanner.end()
+        return b""
 
     def _found(self, data: bytes) -> None:
         if self.reading.complete:
@@ -156,39 +148,9 @@ class StreamReader:
         if event.type in _TERMINAL:
             self.reading.complete = True
             if event.type == "error":
-                self.reading.failure = _code(event.error or _Error(code=event.code))
+                self.reading.failure = (event.error or openai.Error(code=event.code)).name
             elif event.type == "response.failed" and not self.reading.failure:
                 self.reading.failure = "failed"
-
-
-class BodyReader:
-    """Reads a body that is one JSON value: a response, or an error."""
-
-    streams = False
-
-    def __init__(self) -> None:
-        self.reading = Reading()
-        self._parts: list[bytes] = []
-        self._bytes = 0
-
-    def feed(self, chunk: bytes) -> None:
-        """Keep the next bytes, up to a bound; a longer body is not read."""
-        self._bytes += len(chunk)
-        if self._bytes > MOST_JSON_BYTES:
-            self._parts.clear()
-        else:
-            self._parts.append(chunk)
-
-    def end(self) -> None:
-        """Read the whole body."""
-        try:
-            response = _response.decode(b"".join(self._parts))
-        except msgspec.DecodeError:
-            return
-        finally:
-            self._parts.clear()
-        _take(self.reading, response)
-        self.reading.complete = True
 
 
 def _take(reading: Reading, response: _Response) -> None:
@@ -198,30 +160,22 @@ def _take(reading: Reading, response: _Response) -> None:
     if response.usage is not None:
         reading.usage = _usage(response.usage)
     if response.error is not None:
-        reading.failure = _code(response.error)
+        reading.failure = response.error.name
 
 
 def _usage(tokens: _Tokens) -> Usage | None:
     """The tokens, or None if they can't be true (negative, or a part greater than its whole)."""
     inputs = tokens.input_tokens_details or _InputDetails()
     outputs = tokens.output_tokens_details or _OutputDetails()
-    usage = Usage(
-        input=tokens.input_tokens,
-        cached=inputs.cached_tokens or 0,
-        cache_write=inputs.cache_write_tokens or 0,
-        output=tokens.output_tokens,
-        reasoning=outputs.reasoning_tokens or 0,
+    return openai.possible(
+        Usage(
+            input=tokens.input_tokens,
+            cached=inputs.cached_tokens or 0,
+            cache_write=inputs.cache_write_tokens or 0,
+            output=tokens.output_tokens,
+            reasoning=outputs.reasoning_tokens or 0,
+        )
     )
-    possible = (
-        min(usage.input, usage.cached, usage.cache_write, usage.output, usage.reasoning) >= 0
-        and usage.cached + usage.cache_write <= usage.input
-        and usage.reasoning <= usage.output
-    )
-    return usage if possible else None
-
-
-def _code(error: _Error) -> str:
-    return str(error.code or error.type or "error")[:100]
 
 
 def _decoded(body: bytes) -> _Asked:
@@ -229,23 +183,3 @@ def _decoded(body: bytes) -> _Asked:
         return _asked.decode(body)
     except msgspec.DecodeError as error:
         raise BadRequest(str(error)) from error
-
-
-def _with_tier(body: bytes, tier: str, *, present: bool) -> bytes:
-    """The body with its top-level service_tier set, every other byte as it was.
-
-    Nested keys of the same name are told from the top-level one by decoding the outcome.
-    """
-    value = b'"%b"' % tier.encode()
-    if not present:
-        start = body.index(b"{") + 1
-        inserted = body[:start] + b'"service_tier":' + value + b"," + body[start:]
-        if _decoded(inserted).service_tier == tier:
-            return inserted
-    for number, mention in enumerate(_TIER_VALUE.finditer(body)):
-        if number == MOST_TIER_MENTIONS:
-            break
-        changed = body[: mention.start(1)] + value + body[mention.end(1) :]
-        if _decoded(changed).service_tier == tier:
-            return changed
-    raise BadRequest("its service_tier can't be told from its text")

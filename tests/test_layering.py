@@ -1,0 +1,162 @@
+"""The shape of the code: imports run downwards, pure parts stay pure, and a command line starts quickly."""
+
+from __future__ import annotations
+
+import ast
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import hundredfold
+from tests.support.repositories import RepositoryMaker
+
+SOURCE = Path(hundredfold.__file__).parent
+PURE = ("evidence", "prices", "economics")
+
+#: from the ground up; a package may import itself and what stands below it
+LAYERS: tuple[frozenset[str], ...] = (
+    frozenset({"errors"}),
+    frozenset({"vocabulary"}),
+    frozenset({"config"}),
+    frozenset({"evidence", "prices", "economics"}),
+    frozenset({"store"}),
+    frozenset({"usage", "budgets"}),
+    frozenset({"sources", "forges", "notices", "workspaces"}),
+    frozenset({"jobs", "agents", "gateway", "proposals", "outcomes"}),
+    frozenset({"fleet", "simulation"}),
+    frozenset({"cli", "web"}),
+    frozenset({"__main__"}),
+)
+
+#: what touches the world, or tells the time
+WORLDLY = frozenset(
+    {
+        "aiohttp", "asyncio", "ctypes", "dbos", "filelock", "glob", "http", "io", "multiprocessing", "os",
+        "platform", "psutil", "random", "requests", "select", "shutil", "signal", "socket", "sqlalchemy",
+        "sqlite3", "subprocess", "tempfile", "time", "urllib.request",
+    }
+)  # fmt: skip
+#: a stream in memory is no I/O
+HARMLESS = {("evidence/diffs.py", "io")}
+
+#: what costs more to import than the whole command line may
+HEAVY = (
+    "aiohttp", "alembic", "asyncio", "bandit", "croniter", "dbos", "jsonschema", "psutil", "psycopg", "rich",
+    "sqlalchemy", "tree_sitter", "zstandard",
+)  # fmt: skip
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    for file in sorted(SOURCE.rglob("*.py")):
+        yield file.relative_to(SOURCE).as_posix(), ast.parse(file.read_text(encoding="utf-8"))
+
+
+def imported(tree: ast.Module) -> Iterator[str]:
+    """Every module that the code names in an import, wherever it stands."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0 and node.module, "imports name their module in full"
+            if node.module == "hundredfold":
+                yield from (f"hundredfold.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
+
+
+def layer_of(part: str) -> int:
+    return next(number for number, parts in enumerate(LAYERS) if part in parts)
+
+
+def ours(name: str) -> str:
+    """The package or module of ours that a dotted name belongs to; "" if it is another's."""
+    first, _, rest = name.partition(".")
+    part = rest.partition(".")[0]
+    return part if first == "hundredfold" and part != "__version__" else ""
+
+
+def test_imports_run_downwards() -> None:
+    upward = [
+        f"{path} imports {name}"
+        for path, tree in modules()
+        if path != "__init__.py"
+        for name in imported(tree)
+        for own in [path.split("/")[0].removesuffix(".py")]
+        if (part := ours(name)) and part != own and layer_of(part) >= layer_of(own)
+    ]
+    assert upward == []
+
+
+def test_evidence_and_prices_touch_nothing_outside_and_know_no_clock() -> None:
+    found = [
+        f"{path} imports {name}"
+        for path, tree in modules()
+        if path.split("/")[0] in PURE
+        for name in imported(tree)
+        if (name in WORLDLY or name.split(".")[0] in WORLDLY) and (path, name) not in HARMLESS
+    ]
+    assert found == []
+    clocks = [
+        f"{path}:{node.lineno} {node.attr}"
+        for path, tree in modules()
+        if path.split("/")[0] in PURE
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in ("now", "utcnow", "today", "time_ns", "monotonic")
+    ]
+    assert clocks == []
+
+
+def test_a_package_is_introduced_by_a_docstring_and_does_nothing_when_imported() -> None:
+    # An entry point needs its class by the package's name, and the command line needs its `main`.
+    allowed = {"__init__.py": {"__version__"}, "cli/__init__.py": None, "jobs/security/__init__.py": None}
+    for path, tree in modules():
+        if not path.endswith("__init__.py"):
+            continue
+        assert ast.get_docstring(tree), f"{path} has no docstring"
+        rest = tree.body[1:]
+        if path not in allowed:
+            assert rest == [], f"{path} holds code"
+        elif (names := allowed[path]) is not None:
+            assert {one.targets[0].id for one in rest if isinstance(one, ast.Assign)} == names  # type: ignore[attr-defined]
+            assert len(rest) == len(names)
+
+
+def test_no_module_is_longer_than_a_screenful_of_screens() -> None:
+    long = {
+        path: lines
+        for path, _ in modules()
+        if (lines := len((SOURCE / path).read_text(encoding="utf-8").splitlines())) > 400
+    }
+    assert long == {}
+
+
+def test_the_command_line_imports_nothing_heavy() -> None:
+    script = f"import sys, hundredfold.cli; print([one for one in {HEAVY!r} if one in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def cpu_seconds(*arguments: str, cwd: Path) -> float:
+    """User and system time of one call of the program."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [sys.executable, "-m", "hundredfold", *arguments]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, check=False)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 0, done.stderr
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+@pytest.mark.parametrize(("arguments", "most"), [(("--help",), 0.25), (("spend",), 1.0)])
+def test_a_command_starts_within_its_cpu_seconds(
+    arguments: tuple[str, ...], most: float, tmp_path: Path
+) -> None:
+    repository = RepositoryMaker(tmp_path / "repo")
+    repository.commit({"a.txt": "a"}, "A commit")
+    found: list[float] = []
+    while len(found) < 3 or (min(found) >= most and len(found) < 10):  # a busy machine counts for more
+        found.append(cpu_seconds(*arguments, cwd=repository.root))
+    assert min(found) < most, found
