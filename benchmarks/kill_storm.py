@@ -127,8 +127,12 @@ def judge(
 ) -> int:
     database = open_database(sqlite_url(home / "hundredfold.db"))
     with database.read() as connection:
-        states: dict[str, int] = dict(connection.execute(sa.text("SELECT state, count(*) FROM items GROUP BY state")).all())
-        ends: dict[str, int] = dict(connection.execute(sa.text("SELECT state, count(*) FROM attempts GROUP BY state")).all())
+        states: dict[str, int] = dict(
+            connection.execute(sa.text("SELECT state, count(*) FROM items GROUP BY state")).all()
+        )
+        ends: dict[str, int] = dict(
+            connection.execute(sa.text("SELECT state, count(*) FROM attempts GROUP BY state")).all()
+        )
         twice = connection.execute(
             sa.text(
                 "SELECT count(*) FROM (SELECT 1 FROM attempts WHERE state = 'ok'"

@@ -85,7 +85,8 @@ def test_a_shallow_clone_says_where_it_ends(make_repository: Make, tmp_path: Pat
 
 def test_binary_and_huge_diffs_are_not_looked_at_and_said_so(make_repository: Make) -> None:
     maker = make_repository()
-    maker.commit({"a.bin": bytes(range(256)) * 100, "huge.py": b"x = 1\n" * 9_000_000}, "Large")
+    half = b"x = 1\n" * 4_500_000
+    maker.commit({"a.bin": bytes(range(256)) * 100, "one.py": half, "two.py": half}, "54 MB of changes")
     said = reasons(run_here(maker.root))
     assert "binary" in said
     assert "large" in said

@@ -157,7 +157,7 @@ async def test_only_what_can_be_metered_goes_out(
     gateway: Running, provider: Upstream, client: aiohttp.ClientSession
 ) -> None:
     address = gateway.address("a-000000000001")
-    for path in ("/chat/completions", "/embeddings", "/responses/../files"):
+    for path in ("/completions", "/embeddings", "/messages/batches", "/responses/../files"):
         async with client.post(URL(address + path, encoded=True), data=BODY) as answer:
             assert answer.status == 404
             await answer.read()

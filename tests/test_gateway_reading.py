@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from hundredfold.gateway.bodies import TooLarge, opened
 from hundredfold.gateway.dialects import sse
-from hundredfold.gateway.dialects.protocol import BadRequest, Reading
+from hundredfold.gateway.dialects.protocol import BadRequest, Prepared, Reading
 from hundredfold.gateway.dialects.responses import Responses
 from hundredfold.gateway.worth import expected_usage, status_of
 from hundredfold.vocabulary import Usage
 
 DIALECT = Responses()
+PLAIN = Prepared(body=b"", model="m", output_cap=None, opaque=False)
 USAGE = {
     "input_tokens": 1000,
     "input_tokens_details": {"cached_tokens": 896},
@@ -37,7 +38,7 @@ def completed(**more: Any) -> dict[str, Any]:
 
 
 def read(chunks: list[bytes], status: int = 200, kind: str = "text/event-stream; charset=utf-8") -> Reading:
-    reader = DIALECT.reader(status, kind)
+    reader = DIALECT.reader(PLAIN, status, kind)
     for chunk in chunks:
         reader.feed(chunk)
     reader.end()
@@ -162,7 +163,12 @@ def test_what_cannot_be_metered_is_refused(body: bytes) -> None:
 
 
 def test_a_request_that_refers_to_what_the_provider_keeps_is_opaque() -> None:
-    for extra in (b'"previous_response_id":"r"', b'"input":[{"type":"input_image","image_url":"u"}]'):
+    for extra in (
+        b'"previous_response_id":"r"',
+        b'"conversation":{"id":"c"}',
+        b'"prompt":{"id":"p"}',
+        b'"input":[{"type":"input_image","image_url":"u"}]',
+    ):
         assert DIALECT.prepare(b'{"model":"m",' + extra + b"}", "standard").opaque
     plain = DIALECT.prepare(b'{"model":"m","max_output_tokens":100,"input":"x"}', "standard")
     assert not plain.opaque

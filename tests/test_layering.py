@@ -1,8 +1,10 @@
-"""The shape of the code: imports run downwards, pure parts stay pure, and a command line starts quickly."""
+"""The shape of the code: imports run downwards, pure parts stay pure, a command line starts quickly, and what
+the pages say of it is there."""
 
 from __future__ import annotations
 
 import ast
+import re
 import resource
 import subprocess
 import sys
@@ -11,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-import hundredfold
+from tests.support.modules import PAGE, SOURCE, modules, packages
 from tests.support.repositories import RepositoryMaker
 
-SOURCE = Path(hundredfold.__file__).parent
+ROOT = PAGE.parents[1]
 PURE = ("evidence", "prices", "economics")
 
 #: from the ground up; a package may import itself and what stands below it
@@ -50,7 +52,7 @@ HEAVY = (
 )  # fmt: skip
 
 
-def modules() -> Iterator[tuple[str, ast.Module]]:
+def trees() -> Iterator[tuple[str, ast.Module]]:
     for file in sorted(SOURCE.rglob("*.py")):
         yield file.relative_to(SOURCE).as_posix(), ast.parse(file.read_text(encoding="utf-8"))
 
@@ -82,7 +84,7 @@ def ours(name: str) -> str:
 def test_imports_run_downwards() -> None:
     upward = [
         f"{path} imports {name}"
-        for path, tree in modules()
+        for path, tree in trees()
         if path != "__init__.py"
         for name in imported(tree)
         for own in [path.split("/")[0].removesuffix(".py")]
@@ -94,7 +96,7 @@ def test_imports_run_downwards() -> None:
 def test_evidence_and_prices_touch_nothing_outside_and_know_no_clock() -> None:
     found = [
         f"{path} imports {name}"
-        for path, tree in modules()
+        for path, tree in trees()
         if path.split("/")[0] in PURE
         for name in imported(tree)
         if (name in WORLDLY or name.split(".")[0] in WORLDLY) and (path, name) not in HARMLESS
@@ -102,7 +104,7 @@ def test_evidence_and_prices_touch_nothing_outside_and_know_no_clock() -> None:
     assert found == []
     clocks = [
         f"{path}:{node.lineno} {node.attr}"
-        for path, tree in modules()
+        for path, tree in trees()
         if path.split("/")[0] in PURE
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and node.attr in ("now", "utcnow", "today", "time_ns", "monotonic")
@@ -111,24 +113,25 @@ def test_evidence_and_prices_touch_nothing_outside_and_know_no_clock() -> None:
 
 
 def test_a_package_is_introduced_by_a_docstring_and_does_nothing_when_imported() -> None:
-    # An entry point needs its class by the package's name, and the command line needs its `main`.
-    allowed = {"__init__.py": {"__version__"}, "cli/__init__.py": None, "jobs/security/__init__.py": None}
-    for path, tree in modules():
-        if not path.endswith("__init__.py"):
+    for path, tree in trees():
+        if not path.endswith("__init__.py") or path == "cli/__init__.py":  # whose `main` is the program
             continue
         assert ast.get_docstring(tree), f"{path} has no docstring"
         rest = tree.body[1:]
-        if path not in allowed:
+        if path == "__init__.py":
+            assert [ast.unparse(one).split(" ")[0] for one in rest] == ["__version__"]
+        elif re.fullmatch(r"jobs/\w+/__init__\.py", path):  # an entry point names the class by its package
+            assert [type(one) for one in rest] == [ast.ImportFrom, ast.Assign], (
+                f"{path} holds more than a name"
+            )
+        else:
             assert rest == [], f"{path} holds code"
-        elif (names := allowed[path]) is not None:
-            assert {one.targets[0].id for one in rest if isinstance(one, ast.Assign)} == names  # type: ignore[attr-defined]
-            assert len(rest) == len(names)
 
 
 def test_no_module_is_longer_than_a_screenful_of_screens() -> None:
     long = {
         path: lines
-        for path, _ in modules()
+        for path, _ in trees()
         if (lines := len((SOURCE / path).read_text(encoding="utf-8").splitlines())) > 400
     }
     assert long == {}
@@ -160,3 +163,31 @@ def test_a_command_starts_within_its_cpu_seconds(
     while len(found) < 3 or (min(found) >= most and len(found) < 10):  # a busy machine counts for more
         found.append(cpu_seconds(*arguments, cwd=repository.root))
     assert min(found) < most, found
+
+
+def test_the_architecture_names_tests_that_there_are() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(test_\w+\.py)(?:::(test_\w+))?`", text))
+    assert len(named) > 50
+    missing = [
+        f"{file}::{name}"
+        for file, name in sorted(named)
+        if not (path := ROOT / "tests" / file).is_file()
+        or (
+            name and not re.search(rf"^(async )?def {name}\(", path.read_text(encoding="utf-8"), re.MULTILINE)
+        )
+    ]
+    assert missing == []
+
+
+def test_the_maps_name_every_package_and_no_module_that_is_gone() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert [one for one in packages() if not re.search(rf"^{one}/ ", text, re.MULTILINE)] == []
+    there = {f"{package}/{file.name}" for package in (".", *packages()) for file in modules(package)}
+    package, gone = ".", []
+    for line in PAGE.read_text(encoding="utf-8").splitlines():
+        if line.startswith("## "):
+            package = line[3:].replace("hundredfold", ".")
+        elif (match := re.match(r"- `(\w+\.py)`", line)) and f"{package}/{match[1]}" not in there:
+            gone.append(f"{package}/{match[1]}")
+    assert gone == [], "write the page anew: python -m tests.support.modules"

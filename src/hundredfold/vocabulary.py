@@ -12,7 +12,7 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import Any, Literal
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 PICODOLLARS_PER_DOLLAR = 10**12
 
@@ -309,20 +309,6 @@ class Limit(Struct, frozen=True):
     scope: str
     window: Literal["day", "month", "ever"]
     picodollars: int
-
-
-class Grant(Struct, frozen=True):
-    """What the gateway must know of an attempt: whom to call, at which tier, within which limits.
-
-    The address an agent gets is `http://127.0.0.1:PORT/a/TOKEN`; the store keeps only the token's SHA-256.
-    """
-
-    token_sha256: str
-    attempt: str
-    upstream: str
-    model: str
-    tier: Tier
-    limits: tuple[Limit, ...] = field(default_factory=tuple)
 
 
 # ------------------------------------------------------------------ the machine

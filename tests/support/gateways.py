@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from hundredfold.usage.ledger import STATUSES
 
 from hundredfold.gateway.client import GatewayHandle, ensure_gateway
 from hundredfold.gateway.grants import open_grant
 from hundredfold.gateway.settings import GatewayConfig, Upstream
 from hundredfold.store.database import Database
 from hundredfold.store.schema import attempts, items, projects, requests, runs
+from hundredfold.usage.ledger import STATUSES
 from hundredfold.vocabulary import Limit, Tier
 
 KEY = "sk-the-providers-key"
@@ -53,10 +53,17 @@ class Running:
     database: Database
     folder: Path
 
-    def address(self, attempt: str, *limits: Limit, tier: Tier = "standard", upstream: str = "openai") -> str:
+    def address(
+        self,
+        attempt: str,
+        *limits: Limit,
+        tier: Tier = "standard",
+        upstream: str = "openai",
+        model: str = "gpt-5.5",
+    ) -> str:
         """The base URL of a fresh grant."""
         token = open_grant(
-            self.database, attempt_id=attempt, upstream=upstream, model="gpt-5.5", tier=tier, limits=limits
+            self.database, attempt_id=attempt, upstream=upstream, model=model, tier=tier, limits=limits
         )
         return self.handle.address_for(token)
 
@@ -75,14 +82,21 @@ def ledger_rows(database: Database) -> list[dict[str, Any]]:
 
 
 @asynccontextmanager
-async def running(database: Database, folder: Path, base_url: str, **config: Any) -> AsyncIterator[Running]:
-    """A gateway in front of `base_url`; stopped when the block is left."""
+async def running(
+    database: Database,
+    folder: Path,
+    base_url: str,
+    others: Mapping[str, Upstream] | None = None,
+    **config: Any,
+) -> AsyncIterator[Running]:
+    """A gateway in front of `base_url`, named "openai", and others; stopped when the block is left."""
     told = GatewayConfig(
         database_url=database.url,
         upstreams={
             "openai": Upstream(
                 base_url=base_url, key_env="TEST_PROVIDER_KEY", prices="openai", simulated=True
-            )
+            ),
+            **(others or {}),
         },
         payer="me",
         **config,

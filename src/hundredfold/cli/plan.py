@@ -12,6 +12,7 @@ from hundredfold.cli.choice import chosen_jobs, overridden
 from hundredfold.cli.context import Context, Where
 from hundredfold.cli.output import console, print_json
 from hundredfold.fleet.assembly import why_no_model
+from hundredfold.fleet.routing import priced_as
 from hundredfold.fleet.desk import earlier
 from hundredfold.jobs.protocol import Project, load_job
 from hundredfold.prices.book import Cost, PriceBook, load_book
@@ -91,9 +92,7 @@ def plan_job(context: Context, name: str) -> Plan:
         tasks = () if state in items.SETTLED else job.planned(project, item)
         everything += tasks
         planned.append(_planned(item, state, tasks))
-    over, base = settings.job[name], settings.route
-    provider = over.provider or base.provider
-    model = over.model or base.model
+    prices, model = priced_as(settings, name)
     book = load_book([context.place.root / file for file in settings.prices])
     return Plan(
         job=name,
@@ -101,7 +100,7 @@ def plan_job(context: Context, name: str) -> Plan:
         items=planned,
         tasks=len(everything),
         expected=sum((one.expected for one in everything), Usage()),
-        cost=cost_by_tier(book, settings.provider[provider].prices or provider, model, everything),
+        cost=cost_by_tier(book, prices, model, everything),
         review_minutes=2.0 * sum(1 for one in planned if one.tasks),
         no_model=why_no_model(settings, [name]),
     )

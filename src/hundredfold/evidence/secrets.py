@@ -11,7 +11,7 @@ import math
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -55,7 +55,6 @@ class _Pattern(Struct, frozen=True):
 
 class _Rules(Struct, frozen=True):
     patterns: tuple[_Pattern, ...]
-    hints: frozenset[str]
     words: tuple[str, ...]
     marks: tuple[str, ...]
     test_paths: re.Pattern[str]
@@ -69,12 +68,12 @@ def find_secrets(text: str, path: str = "", first_line: int = 1) -> tuple[Secret
     """
     found: list[Secret] = []
     tests = bool(path and _rules().test_paths.search(path))
-    lowered = text.lower()
-    if not any(hint in lowered for hint in _rules().hints):
+    patterns = _hinted(_rules().patterns, text.lower())
+    if not patterns:
         return ()
     lines = text.split("\n")
     for number, line in enumerate(lines, first_line):
-        for pattern, start, end in _hits(line[:MAX_LINE], issuers_only=tests):
+        for pattern, start, end in _hits(line[:MAX_LINE], patterns, issuers_only=tests):
             if pattern.id == "private-key":
                 after = line[end:MAX_LINE] + "".join(lines[number - first_line + 1 :][:1])[:MAX_LINE]
                 if not _KEY_TEXT.search(after):
@@ -93,6 +92,11 @@ def find_secrets(text: str, path: str = "", first_line: int = 1) -> tuple[Secret
     return tuple(found)
 
 
+def may_hold_secrets(text: str) -> bool:
+    """Whether any pattern could match in `text`; much cheaper than looking for them."""
+    return bool(_hinted(_rules().patterns, text.lower()))
+
+
 def redact(text: str) -> str:
     """`text` with every secret replaced by its first characters, its length and a digest of it.
 
@@ -101,7 +105,8 @@ def redact(text: str) -> str:
     """
     if "PRIVATE KEY" in text:
         text = _KEY_BODY.sub(_without_key_body, text)
-    return "\n".join(_redact_line(line) for line in text.split("\n"))
+    patterns = _hinted(_rules().patterns, text.lower())
+    return "\n".join(_redact_line(line, patterns) for line in text.split("\n"))
 
 
 def rules_version() -> str:
@@ -123,14 +128,14 @@ def _without_key_body(match: re.Match[str]) -> str:
     return match[1] + _redaction("private-key", body) + "\n" * body.count("\n")
 
 
-def _redact_line(line: str) -> str:
+def _redact_line(line: str, patterns: Sequence[_Pattern]) -> str:
     key = _KEY_LINE.match(line)
     if key is not None and entropy(key["s"]) > 4.0:
         return key[1] + _redaction("private-key", key["s"]) + key[3]
     pieces, at = [], 0
     for window in range(0, len(line), MAX_LINE):
         for pattern, start, end in _hits(
-            line[window : window + MAX_LINE], issuers_only=False, ignore_marks=True
+            line[window : window + MAX_LINE], patterns, issuers_only=False, ignore_marks=True
         ):
             if pattern.id == "private-key":
                 continue  # the banner is no secret, the body was replaced
@@ -152,17 +157,18 @@ def _raw(text: str) -> bytes:
 
 
 def _hits(
-    line: str, *, issuers_only: bool, ignore_marks: bool = False
+    line: str, patterns: Sequence[_Pattern], *, issuers_only: bool, ignore_marks: bool = False
 ) -> Iterator[tuple[_Pattern, int, int]]:
     """(pattern, start, end) of each secret of a line, in order, none within another."""
-    if len(line) < 12:
+    if len(line) < 12 or not patterns:
         return
     rules, lowered = _rules(), line.lower()
-    if not ignore_marks and any(mark in lowered for mark in rules.marks):
+    hinted = _hinted(patterns, lowered)
+    if not hinted or (not ignore_marks and any(mark in lowered for mark in rules.marks)):
         return
     spans: list[tuple[int, int, _Pattern]] = []
-    for pattern in rules.patterns:
-        if (pattern.likely and issuers_only) or not any(hint in lowered for hint in pattern.hints):
+    for pattern in hinted:
+        if pattern.likely and issuers_only:
             continue
         for match in pattern.regex.finditer(line):
             start, end = match.span("s")
@@ -172,6 +178,10 @@ def _hits(
                 spans.append((start, end, pattern))
     for start, end, pattern in sorted(spans, key=lambda span: span[0]):
         yield pattern, start, end
+
+
+def _hinted(patterns: Sequence[_Pattern], lowered: str) -> list[_Pattern]:
+    return [one for one in patterns if any(hint in lowered for hint in one.hints)]
 
 
 def _is_secret(value: str, pattern: _Pattern, rules: _Rules) -> bool:
@@ -209,7 +219,6 @@ def _rules() -> _Rules:
     allow = raw["allow"]
     return _Rules(
         patterns=patterns,
-        hints=frozenset(hint for pattern in patterns for hint in pattern.hints),
         words=tuple(allow["words"]),
         marks=tuple(allow["marks"]),
         test_paths=re.compile(allow["test_paths"]),

@@ -17,7 +17,7 @@ from hundredfold.fleet.admission import Admission
 from hundredfold.fleet.board import Board
 from hundredfold.fleet.desk import Desk
 from hundredfold.fleet.engine import Engine
-from hundredfold.fleet.routing import route_of
+from hundredfold.fleet.routing import provider_of, route_of
 from hundredfold.fleet.worker import Worker
 from hundredfold.gateway.client import GatewayHandle, ensure_gateway, supervise
 from hundredfold.gateway.settings import GatewayConfig, Upstream
@@ -36,7 +36,6 @@ from hundredfold.workspaces.protocol import Sandbox
 from hundredfold.workspaces.sandbox import RefusingSandbox, find_sandbox
 
 GIGABYTE = 10**9
-STATUS_EVERY_S = 1.0
 
 
 class Assembly(Struct, frozen=True):
@@ -72,7 +71,7 @@ class Assembly(Struct, frozen=True):
 def why_no_model(settings: Settings, jobs: Iterable[str]) -> str:
     """Why no model can be asked, or "" if one can."""
     for job in jobs:
-        name = settings.job[job].provider or settings.route.provider
+        name = provider_of(settings, job)
         provider = settings.provider[name]
         if provider.key_env and not os.environ.get(provider.key_env):
             return f"${provider.key_env}, the key of the provider {name}, is not set"
@@ -180,14 +179,11 @@ async def _ended(task: asyncio.Future[None]) -> None:
 
 
 def _backends(place: Place, settings: Settings) -> dict[str, Backend]:
+    from hundredfold.agents.codex.backend import CodexBackend
+    from hundredfold.agents.codex.locate import find_codex
     from hundredfold.agents.native.backend import NativeBackend
 
     backends: dict[str, Backend] = {"native": NativeBackend(_sandbox(settings))}
-    try:
-        from hundredfold.agents.codex.backend import CodexBackend
-        from hundredfold.agents.codex.locate import find_codex
-    except ImportError:
-        return backends
     if find_codex() is not None:
         backends["codex"] = CodexBackend(place.state / "codex")
     return backends

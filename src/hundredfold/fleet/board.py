@@ -14,7 +14,7 @@ TRANSCRIPT_LINES = 2000
 
 
 class Row(Struct):
-    """One running attempt. `since` and `touched` are monotonic seconds."""
+    """One running attempt. `since` is monotonic seconds."""
 
     attempt: str
     item: str
@@ -22,7 +22,6 @@ class Row(Struct):
     label: str
     route: Route
     since: float
-    touched: float
     last: str = "starting"
     usage: Usage = Usage()
 
@@ -36,15 +35,13 @@ class Board:
 
     def open(self, attempt: str, item: str, title: str, label: str, route: Route) -> None:
         """An attempt began."""
-        now = time.monotonic()
-        self.rows[attempt] = Row(attempt, item, title, label, route, now, now)
+        self.rows[attempt] = Row(attempt, item, title, label, route, time.monotonic())
 
     def tell(self, attempt: str, event: Event) -> None:
         """Something happened in an attempt."""
         row = self.rows.get(attempt)
         if row is None:
             return
-        row.touched = time.monotonic()
         match event:
             case Started():
                 row.last = "running"

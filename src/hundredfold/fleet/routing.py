@@ -8,6 +8,17 @@ from hundredfold.errors import UnavailableError
 from hundredfold.vocabulary import AgentTask, Item, Limit, Route
 
 
+def provider_of(settings: Settings, job: str) -> str:
+    """The name of the provider that a job's attempts call."""
+    return settings.job[job].provider or settings.route.provider
+
+
+def priced_as(settings: Settings, job: str) -> tuple[str, str]:
+    """Which price rows a job's attempts fall under, and the model they ask for."""
+    name = provider_of(settings, job)
+    return settings.provider[name].prices or name, settings.job[job].model or settings.route.model
+
+
 def route_of(settings: Settings, job: str, task: AgentTask | None, backends: dict[str, Backend]) -> Route:
     """The route for a task of a job: [job.NAME] over [route]; `auto` takes Codex where it is there.
 
@@ -24,7 +35,7 @@ def route_of(settings: Settings, job: str, task: AgentTask | None, backends: dic
         )
     return Route(
         backend=agent,
-        provider=over.provider or base.provider,
+        provider=provider_of(settings, job),
         model=over.model or base.model,
         effort=(task.effort if task else "") or over.effort or base.effort,
         tier=over.tier or base.tier,

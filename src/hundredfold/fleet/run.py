@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from hundredfold.errors import HundredfoldError
 from hundredfold.fleet.assembly import Assembly
-from hundredfold.jobs.protocol import Job, Report
+from hundredfold.jobs.protocol import Job, Project, Report
 from hundredfold.store import attempts, items
 from hundredfold.store.database import now_us
 from hundredfold.vocabulary import Item, identity
@@ -147,8 +147,8 @@ class Run:
         return made
 
 
-def _discovered(job: Job, project: object) -> list[Item]:
-    return list(job.discover(project))  # type: ignore[arg-type]
+def _discovered(job: Job, project: Project) -> list[Item]:
+    return list(job.discover(project))
 
 
 def _new_id(project: str) -> str:

@@ -19,7 +19,7 @@ from hundredfold.fleet.answers import judged
 from hundredfold.fleet.board import Transcript
 from hundredfold.fleet.desk import Desk
 from hundredfold.fleet.engine import StepTaken, TryTaken
-from hundredfold.fleet.routing import limits_of, route_of
+from hundredfold.fleet.routing import limits_of, provider_of, route_of
 from hundredfold.gateway.grants import close_grant, open_grant
 from hundredfold.proposals.record import record_done, record_skip
 from hundredfold.store import attempts, items
@@ -105,7 +105,7 @@ class Worker:
         )
         match step:
             case Ask(tasks=tasks):
-                provider = route_of(self.desk.settings, item.job, None, self.desk.backends).provider
+                provider = provider_of(self.desk.settings, item.job)
                 return StepTaken(
                     kind="ask", blob=self._put(step), passes=[t.passes for t in tasks], provider=provider
                 )
@@ -123,8 +123,8 @@ class Worker:
 
     def _labelled(self, job: str, done: Done) -> Done:
         """What a simulated provider brought about says so in its title, wherever it is shown."""
-        provider = self.desk.settings.job[job].provider or self.desk.settings.route.provider
-        if not (self.desk.model and self.desk.settings.provider[provider].simulated):
+        provider = self.desk.settings.provider[provider_of(self.desk.settings, job)]
+        if not (self.desk.model and provider.simulated):
             return done
         return msgspec.structs.replace(
             done,

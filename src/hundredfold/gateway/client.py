@@ -27,7 +27,7 @@ START_S = 30.0
 STOP_S = 20.0
 ANSWER_S = 5.0
 WATCH_EVERY_S = 0.5
-#: a gateway that has not answered this many times in a row is killed and started again
+#: a living gateway that does not answer this many times in a row is killed and started again
 SILENCES = 6
 #: what a gateway's process sees of the environment, besides its keys
 _PASSED_ON = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "PYTHONPATH")
@@ -116,12 +116,14 @@ class GatewayHandle:
         Raises:
             UnavailableError: it does not come up; says what its log says.
         """
-        status = await self._find()
+        status = await self._find_patiently()
         wanted = self._config.fingerprint(os.environ, self._secret)
         if status is not None and status.fingerprint == wanted:
             return
         if status is not None:
             await self.stop()
+        else:
+            await self._kill()
         self._state.write_config(self._config)
         process = self._started = _start(self._state, self._config)
         deadline = time.monotonic() + START_S
@@ -134,13 +136,22 @@ class GatewayHandle:
             await asyncio.sleep(0.05)
         raise UnavailableError(f"the gateway does not start: {_last_words(self._state.log)}", "See its log.")
 
-    async def kill(self) -> None:
+    async def _kill(self) -> None:
         """Kill the process of the last address, if it still is that process."""
         process = _process(self._state.read_address())
         if process is not None:
             with contextlib.suppress(psutil.Error):
                 process.kill()
             await _gone(process.pid, STOP_S)
+
+    async def _find_patiently(self) -> GatewayStatus | None:
+        """Its status; None if it is dead, or lives and has not answered for a while."""
+        for _ in range(SILENCES):
+            status = await self._find()
+            if status is not None or _process(self._address) is None:
+                return status
+            await asyncio.sleep(WATCH_EVERY_S)
+        return None
 
     async def _find(self) -> GatewayStatus | None:
         self._address = self._state.read_address()
@@ -191,19 +202,13 @@ async def ensure_gateway(state_dir: Path, config: GatewayConfig) -> GatewayHandl
 
 
 async def supervise(handle: GatewayHandle) -> None:
-    """Watch until cancelled: a gateway that died is up again on the same port within about a second."""
-    silences = 0
+    """Watch until cancelled: a gateway that died is up again on the same port within about a second, one
+    that hangs within about half a minute."""
     while True:
         await asyncio.sleep(WATCH_EVERY_S)
-        if await handle.healthy():
-            silences = 0
-            continue
-        silences += 1
         try:
-            if silences >= SILENCES:
-                await handle.kill()
-                silences = 0
-            await handle.ensure()
+            if not await handle.healthy():
+                await handle.ensure()
         except UnavailableError as error:
             log.warning("%s", error)
 
@@ -236,7 +241,8 @@ def _process(address: Address | None) -> psutil.Process | None:
         return None
     try:
         process = psutil.Process(address.pid)
-        return process if abs(process.create_time() - address.started_s) < 1.0 else None
+        ended = process.status() == psutil.STATUS_ZOMBIE
+        return process if not ended and abs(process.create_time() - address.started_s) < 1.0 else None
     except psutil.Error:
         return None
 

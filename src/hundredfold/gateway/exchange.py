@@ -21,6 +21,9 @@ from hundredfold.usage.pricing import billed_tier
 from hundredfold.vocabulary import RequestStatus, Usage
 
 MOST_NAME = 200  # characters of an id or model kept from the wire
+#: the error of a request whose client went away
+CLIENT_GONE = "client_gone"
+_NOTHING = Usage()
 
 
 class Books(Struct, frozen=True):
@@ -80,7 +83,7 @@ class Exchange:
         )
         found = await self._books.limiting.reserve(self._granted, amount, intent.at_us)
         if isinstance(found, Refusal):
-            self._write(Row(intent=intent, status="refused", usage=Usage(), http_status=429, error="limit"))
+            self.refused(429, "limit")
             return found
         self._reservation = found
         try:
@@ -89,6 +92,12 @@ class Exchange:
             self._release(0)
             raise
         return None
+
+    def refused(self, http_status: int, error: str) -> None:
+        """The gateway does not let it out; there was no intent and nothing is reserved."""
+        self._write(
+            Row(intent=self.intent, status="refused", usage=Usage(), http_status=http_status, error=error)
+        )
 
     def first_byte(self) -> None:
         """The provider's headers came."""
@@ -109,10 +118,25 @@ class Exchange:
         self._conclude("error", Reading(), http_status, error)
 
     def broken(self, http_status: int | None, reading: Reading, error: str) -> None:
-        """It was sent, but its end will never be known: the provider or the client went away."""
-        self._conclude("cut", reading, http_status, error)
+        """It was sent, but its end will never be known: the provider or the client went away.
 
-    def _conclude(self, status: RequestStatus, reading: Reading, http_status: int | None, error: str) -> None:
+        Only where we hung up on a provider that was answering is what it said so far taken for the least: it
+        may forgive what it could not deliver.
+        """
+        if reading.usage is not None:
+            self._conclude("settled", reading, http_status, "")
+        else:
+            floor = reading.so_far if error == CLIENT_GONE and not reading.failure else None
+            self._conclude("cut", reading, http_status, error, floor or _NOTHING)
+
+    def _conclude(
+        self,
+        status: RequestStatus,
+        reading: Reading,
+        http_status: int | None,
+        error: str,
+        floor: Usage = _NOTHING,
+    ) -> None:
         if self.done:
             return
         intent = self.intent
@@ -123,6 +147,7 @@ class Exchange:
                 intent=intent,
                 status=status,
                 usage=usage,
+                floor=floor,
                 response_id=reading.response_id[:MOST_NAME],
                 served_model=reading.served_model[:MOST_NAME],
                 served_tier=reading.served_tier[:MOST_NAME],

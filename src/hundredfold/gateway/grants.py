@@ -6,6 +6,7 @@ The token is 32 random bytes; the store has only its SHA-256, so who reads the d
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 
 import msgspec
@@ -16,6 +17,8 @@ from hundredfold.store.database import Database, now_us
 from hundredfold.store.schema import attempts, grants, items, requests, runs
 from hundredfold.vocabulary import Limit, Tier
 
+_SNAPSHOT = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{8}|latest)$")
+
 
 class Granted(Struct, frozen=True):
     """A grant as the gateway needs it. `fresh`: the attempt has no row in the ledger yet."""
@@ -23,6 +26,7 @@ class Granted(Struct, frozen=True):
     attempt: str
     number: int
     upstream: str
+    model: str
     tier: Tier
     limits: tuple[Limit, ...]
     project: str
@@ -30,6 +34,10 @@ class Granted(Struct, frozen=True):
     agent: str
     person: str
     fresh: bool
+
+    def covers(self, model: str) -> bool:
+        """Whether a request may name this model: the route's own or a dated snapshot of it."""
+        return self.model in (model, _SNAPSHOT.sub("", model))
 
 
 def open_grant(
@@ -78,6 +86,7 @@ _LOOKUP = (
         attempts.c.id,
         attempts.c.number,
         grants.c.upstream,
+        grants.c.model,
         grants.c.tier,
         grants.c.limits,
         items.c.project,
@@ -104,16 +113,17 @@ def find_grant(database: Database, digest: str) -> Granted | None:
         row = connection.execute(_LOOKUP, {"digest": digest}).first()
     if row is None:
         return None
-    number, upstream, tier, limits = row[1:5]
+    number, upstream, model, tier, limits = row[1:6]
     return Granted(
         attempt=row[0],
         number=number,
         upstream=upstream,
+        model=model,
         tier=tier,
         limits=msgspec.convert(limits, tuple[Limit, ...]),
-        project=row[5],
-        job=row[6],
-        agent=row[7],
-        person=row[8],
-        fresh=bool(row[9]),
+        project=row[6],
+        job=row[7],
+        agent=row[8],
+        person=row[9],
+        fresh=bool(row[10]),
     )

@@ -48,12 +48,13 @@ class Intent(Struct, frozen=True, tag="intent", tag_field="_"):
 
 
 class Row(Struct, frozen=True, tag="row", tag_field="_"):
-    """What came of an intent. `usage` is exact, or the worst case where `status` is cut or unsettled (the
-    least is then nothing at all)."""
+    """What came of an intent. `usage` is exact, or the worst case where `status` is cut or unsettled, and
+    `floor` then the least."""
 
     intent: Intent
     status: RequestStatus
     usage: Usage
+    floor: Usage = Usage()
     response_id: str = ""
     served_model: str = ""
     served_tier: str = ""

@@ -1,4 +1,5 @@
 """Forwarding: a request goes out as it came, but for key and tier; its answer comes back byte for byte.
+(Where the gateway must ask for usage that the client did not ask for, it keeps that report to itself.)
 
 The order of things is what makes the meter exact: the intent is on disk before the request goes out, and the
 row before the bytes that end the answer are handed on.
@@ -9,14 +10,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
+import msgspec
 from aiohttp import web
 from multidict import CIMultiDict
 
 from hundredfold.budgets.limits import Refusal
 from hundredfold.errors import StorageError
 from hundredfold.gateway.bodies import TooLarge, UnknownEncoding, opened
-from hundredfold.gateway.dialects.protocol import BadRequest, Dialect
-from hundredfold.gateway.exchange import Books, Exchange
+from hundredfold.gateway.dialects.protocol import BadRequest, Dialect, Prepared, Problem
+from hundredfold.gateway.dialects.responses import Responses
+from hundredfold.gateway.exchange import MOST_NAME, Books, Exchange
 from hundredfold.gateway.grants import Granted
 from hundredfold.gateway.passing import HOP_BY_HOP, Call, error_response, pass_exchange, pass_unmetered
 from hundredfold.gateway.upstreams import Provider
@@ -26,7 +29,17 @@ MOST_BODY_BYTES = 64 * 1024 * 1024
 MOST_IN_FLIGHT = 2048
 UPLOAD_S = 120.0
 
-_NOT_SENT_ON = HOP_BY_HOP | {"host", "authorization", "accept-encoding", "content-length", "expect"}
+_NOT_SENT_ON = HOP_BY_HOP | {
+    "host",
+    "authorization",
+    "x-api-key",
+    "accept-encoding",
+    "content-length",
+    "expect",
+}
+
+
+_UNKNOWN = Responses()  # shapes the errors of calls that belong to no dialect
 
 
 class Proxy:
@@ -41,50 +54,73 @@ class Proxy:
 
     async def forward(self, request: web.BaseRequest, granted: Granted, path: str) -> web.StreamResponse:
         """Forward one call. `path` follows the API's base URL."""
+        dialect = self._dialect(request, path)
+        if dialect is None:
+            problem = f"The gateway can't meter {request.method} {path}."
+            return self.failed(
+                request, path, Problem(404, "invalid_request_error", "not_metered", problem, final=True)
+            )
         provider = self._providers.get(granted.upstream)
         if provider is None:
-            return error_response(503, "server_error", "unknown_upstream", "This provider is not configured.")
-        for dialect in self._dialects:
-            if dialect.metered(request.method, path):
-                return await self._metered(request, granted, provider, dialect, path)
-            if dialect.free(request.method, path):
-                return await pass_unmetered(request, provider, _call(request, path, b""))
-        return error_response(
-            404, "invalid_request_error", "not_metered", f"The gateway can't meter {request.method} {path}."
-        )
-
-    async def _metered(
-        self, request: web.BaseRequest, granted: Granted, provider: Provider, dialect: Dialect, path: str
-    ) -> web.StreamResponse:
-        if sum(one.in_flight for one in self._providers.values()) >= MOST_IN_FLIGHT:
-            return error_response(503, "server_error", "gateway_busy", "Too many requests are in flight.")
+            message = f"The provider {granted.upstream} is not configured."
+            return error_response(dialect, Problem(503, "server_error", "unknown_upstream", message))
         try:
             async with asyncio.timeout(UPLOAD_S):
                 raw = await request.read()
-            encoding = request.headers.get("Content-Encoding", "").strip().lower()
-            plain = opened(raw, encoding, MOST_BODY_BYTES)
-            prepared = dialect.prepare(plain, granted.tier)
-        except (TooLarge, web.HTTPRequestEntityTooLarge):
-            message = f"A request may be {MOST_BODY_BYTES:,} bytes at most."
-            return error_response(413, "invalid_request_error", "request_too_large", message)
+        except web.HTTPRequestEntityTooLarge:
+            return error_response(dialect, _TOO_LARGE)
         except TimeoutError:
-            return error_response(408, "invalid_request_error", "slow_request", "The request did not arrive.")
+            message = "The request did not arrive."
+            return error_response(dialect, Problem(408, "invalid_request_error", "slow_request", message))
+        call = _call(request, path, raw)
+        if not dialect.metered(request.method, path):
+            self._books.tally.unmetered[granted.upstream] += 1
+            return await pass_unmetered(request, provider, dialect, call)
+        return await self._metered(request, granted, provider, dialect, call)
+
+    def failed(self, request: web.BaseRequest, path: str, problem: Problem) -> web.Response:
+        """An error in the shape of the API that was called."""
+        return error_response(self._dialect(request, path) or _UNKNOWN, problem)
+
+    def _dialect(self, request: web.BaseRequest, path: str) -> Dialect | None:
+        for dialect in self._dialects:
+            if dialect.metered(request.method, path) or dialect.free(request.method, path, request.headers):
+                return dialect
+        return None
+
+    async def _metered(
+        self, request: web.BaseRequest, granted: Granted, provider: Provider, dialect: Dialect, call: Call
+    ) -> web.StreamResponse:
+        if sum(one.in_flight for one in self._providers.values()) >= MOST_IN_FLIGHT:
+            message = "Too many requests are in flight."
+            return error_response(dialect, Problem(503, "server_error", "gateway_busy", message))
+        try:
+            encoding = request.headers.get("Content-Encoding", "").strip().lower()
+            plain = opened(call.body, encoding, MOST_BODY_BYTES)
+            prepared = dialect.prepare(plain, granted.tier)
+        except TooLarge:
+            return error_response(dialect, _TOO_LARGE)
         except (BadRequest, UnknownEncoding) as error:
             message = f"The gateway can't meter this request: {error}."
-            return error_response(400, "invalid_request_error", "bad_request", message)
-        if prepared.body is plain:
-            call = _call(request, path, raw)
-        else:  # it was opened to set the tier, and goes out open
-            call = _call(request, path, prepared.body)
+            return error_response(
+                dialect, Problem(400, "invalid_request_error", "bad_request", message, True)
+            )
+        for name, value in prepared.headers:
+            call.headers.add(name, value)
+        if prepared.body is not plain:  # it was opened to be changed, and goes out open
+            call = msgspec.structs.replace(call, body=prepared.body)
             call.headers.pop("Content-Encoding", None)
         exchange = Exchange(self._books, granted, dialect.name, prepared, len(plain))
+        if not granted.covers(prepared.model):
+            exchange.refused(400, "model")
+            return error_response(dialect, _another_model(granted, prepared))
         try:
             refusal = await exchange.open()
         except StorageError as error:
-            return error_response(503, "server_error", "gateway_storage", f"{error}. {error.mend}")
+            return error_response(dialect, storage_problem(error))
         if refusal is not None:
-            return _over_the_limit(refusal)
-        return await pass_exchange(request, exchange, provider, dialect, call)
+            return error_response(dialect, _over_the_limit(refusal))
+        return await pass_exchange(request, exchange, provider, dialect, prepared, call)
 
 
 def _call(request: web.BaseRequest, path: str, body: bytes) -> Call:
@@ -98,8 +134,30 @@ def _call(request: web.BaseRequest, path: str, body: bytes) -> Call:
     return Call(request.method, f"{path}?{query}" if query else path, headers, body)
 
 
-def _over_the_limit(refusal: Refusal) -> web.Response:
-    """A 429 that clients take for a used-up quota, and so do not retry."""
+_TOO_LARGE = Problem(
+    413,
+    "invalid_request_error",
+    "request_too_large",
+    f"A request may be {MOST_BODY_BYTES:,} bytes at most.",
+    final=True,
+)
+
+
+def storage_problem(error: StorageError) -> Problem:
+    """The gateway can't read or write what it must: nothing goes out unmetered."""
+    return Problem(503, "server_error", "gateway_storage", f"{error}. {error.mend}")
+
+
+def _another_model(granted: Granted, prepared: Prepared) -> Problem:
+    message = (
+        f"This attempt's route is the model {granted.model}; the gateway does not let it call "
+        f"{prepared.model[:MOST_NAME]}. Set the route's model in hundredfold.toml, or the agent's."
+    )
+    return Problem(400, "invalid_request_error", "model_not_granted", message, final=True)
+
+
+def _over_the_limit(refusal: Refusal) -> Problem:
+    """What clients take for a used-up quota, and so do not retry."""
     limit = refusal.limit
     window = {"day": "of this UTC day", "month": "of this UTC month", "ever": "in all"}[limit.window]
     message = (
@@ -108,4 +166,4 @@ def _over_the_limit(refusal: Refusal) -> web.Response:
         f"flight, and this request would reserve {dollars_text(refusal.wanted)}. "
         "Raise it under [budgets] in hundredfold.toml."
     )
-    return error_response(429, "insufficient_quota", "insufficient_quota", message)
+    return Problem(429, "insufficient_quota", "insufficient_quota", message, final=True)

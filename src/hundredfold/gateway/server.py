@@ -24,13 +24,15 @@ from filelock import FileLock, Timeout
 from hundredfold.errors import HundredfoldError, StorageError, UnavailableError
 from hundredfold.gateway.admittance import Admittance
 from hundredfold.gateway.control import Control
+from hundredfold.gateway.dialects.chat import Chat
+from hundredfold.gateway.dialects.messages import Messages
+from hundredfold.gateway.dialects.protocol import Dialect
 from hundredfold.gateway.dialects.responses import Responses
 from hundredfold.gateway.exchange import Books
 from hundredfold.gateway.journal import Journal
 from hundredfold.gateway.limiting import Limiting
-from hundredfold.gateway.passing import error_response
 from hundredfold.gateway.poster import Poster
-from hundredfold.gateway.proxy import MOST_BODY_BYTES, Proxy
+from hundredfold.gateway.proxy import MOST_BODY_BYTES, Proxy, storage_problem
 from hundredfold.gateway.settings import Address, StateFolder
 from hundredfold.gateway.tally import Tally
 from hundredfold.gateway.upstreams import providers
@@ -39,6 +41,8 @@ from hundredfold.store.database import open_database
 from hundredfold.usage.ledger import Ledger
 
 HOST = "127.0.0.1"
+#: in this order: Messages tells its clients' calls for models from OpenAI's by a header
+DIALECTS: tuple[Dialect, ...] = (Messages(), Responses(), Chat())
 LAST_REQUESTS_S = 5.0
 LAST_FLUSH_S = 10.0
 IDLE_CHECK_S = 1.0
@@ -104,7 +108,7 @@ class _Gateway:
         )
         self._providers = known
         self._admittance = Admittance(database, lookups, lambda: poster.started)
-        self._proxy = Proxy(books, known, (Responses(),))
+        self._proxy = Proxy(books, known, DIALECTS)
         fingerprint = config.fingerprint(os.environ, secret)
         self._control = Control(secret, fingerprint, tally, poster, known, ended.set)
         task = asyncio.create_task(poster.run())
@@ -159,14 +163,15 @@ class _Gateway:
             return await self._control.answer(request.method, parts[2]) or _nothing_here()
         if len(parts) < 5 or parts[1] != "a" or parts[3] != "v1":
             return _nothing_here()
+        path = "/" + parts[4]
         try:
             granted = await self._admittance.find(parts[2])
         except StorageError as error:
-            return error_response(503, "server_error", "gateway_storage", f"{error}. {error.mend}")
+            return self._proxy.failed(request, path, storage_problem(error))
         if granted is None:
             return _nothing_here()
         self._last_word_s = time.monotonic()
-        return await self._proxy.forward(request, granted, "/" + parts[4])
+        return await self._proxy.forward(request, granted, path)
 
 
 def _nothing_here() -> web.Response:

@@ -39,6 +39,7 @@ class Tally:
     def __init__(self) -> None:
         self.rows: Counter[tuple[str, str]] = Counter()  # provider, status
         self.tokens: Counter[tuple[str, str]] = Counter()  # provider, kind; settled rows only
+        self.unmetered: Counter[str] = Counter()  # calls passed on that use no tokens, by provider
 
     def count(self, row: Row) -> None:
         """Count a row."""
@@ -67,6 +68,11 @@ def prometheus_text(tally: Tally, status: GatewayStatus) -> str:
     lines += [
         f'hundredfold_gateway_tokens_total{{upstream="{_escaped(upstream)}",kind="{kind}"}} {number}'
         for (upstream, kind), number in sorted(tally.tokens.items())
+    ]
+    lines.append("# TYPE hundredfold_gateway_unmetered_total counter")
+    lines += [
+        f'hundredfold_gateway_unmetered_total{{upstream="{_escaped(upstream)}"}} {number}'
+        for upstream, number in sorted(tally.unmetered.items())
     ]
     for name, value_of in (
         ("in_flight", lambda one: one.in_flight),

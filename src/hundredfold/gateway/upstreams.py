@@ -11,14 +11,19 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
+from hundredfold.gateway.dialects.protocol import Dialect
 from hundredfold.gateway.settings import GatewayConfig, Upstream
 
 CONNECT_S = 30.0
 LONGEST_EXCHANGE_S = 6 * 3600.0
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 300.0
-#: error codes of a 429 that no waiting mends
-QUOTA_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "usage_limit_reached"})
+#: error codes that no waiting mends
+QUOTA_CODES = frozenset(
+    {"insufficient_quota", "billing_hard_limit_reached", "usage_limit_reached", "billing_error"}
+)
+#: what asks for a pause; 529 is Anthropic's "overloaded"
+THROTTLES = frozenset({429, 529})
 
 
 class Provider:
@@ -56,22 +61,23 @@ class Provider:
         """The address of a call, as it is: nothing is quoted anew."""
         return URL(self._base_url + path_and_query, encoded=True)
 
-    def authorise(self, headers: CIMultiDict[str]) -> None:
+    def authorise(self, headers: CIMultiDict[str], dialect: Dialect) -> None:
         """Put the key in. It goes to this provider's base URL alone: redirects are not followed."""
         if self._key:
-            headers["Authorization"] = f"Bearer {self._key}"
+            name, value = dialect.credentials(self._key)
+            headers[name] = value
 
     def heard(self, status: int, headers: Mapping[str, str], code: str) -> None:
         """Learn from an answer: a throttle's pause, a used-up quota, or that all is well."""
-        if status == 429 and code in QUOTA_CODES:
+        if status >= 400 and code in QUOTA_CODES:
             self.quota_exhausted = True
-        elif status == 429:
+        elif status in THROTTLES:
             self._throttles += 1
             asked = pause_asked(headers, time.time())
             backoff = FIRST_PAUSE_S * 2.0 ** min(self._throttles - 1, 8)
             pause = min(asked if asked is not None else backoff, LONGEST_PAUSE_S)
             self.throttled_until = max(self.throttled_until, time.time() + pause)
-        elif status < 400:
+        elif status < 400 and not code:
             self._throttles = 0
             self.quota_exhausted = False
 

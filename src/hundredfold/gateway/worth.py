@@ -5,7 +5,8 @@ uncached; its output as the cap it names, but no more than the configured reserv
 that (an output longer than the reserve, an input denser than that) is what a limit may be passed by.
 
 The worst case, kept for a request whose end is never seen: every byte of input a token, and all of the
-model's context if the request refers to what the provider keeps; the output cap it names, else the model's.
+model's context if the request refers to what the provider keeps; the output cap it names, else the model's,
+for each of the answers it asks for; all of it as often as the provider may run the model for it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def expected_usage(prepared: Prepared, input_bytes: int, reserve_output: int) ->
     """What is reserved against the limits."""
     cap = prepared.output_cap
     output = reserve_output if cap is None else min(max(cap, 0), reserve_output)
-    return Usage(input=-(-input_bytes // BYTES_PER_TOKEN), output=output)
+    return Usage(input=-(-input_bytes // BYTES_PER_TOKEN), output=output * prepared.answers)
 
 
 def worst_usage(book: PriceBook, prices: str, prepared: Prepared, input_bytes: int) -> Usage:
@@ -31,9 +32,10 @@ def worst_usage(book: PriceBook, prices: str, prepared: Prepared, input_bytes: i
     most = book.limits(prices, prepared.model)
     size = input_bytes + FRAMING_TOKENS
     cap = prepared.output_cap
+    each = most.max_output_tokens if cap is None else max(cap, 0)
     return Usage(
-        input=max(size, most.context_tokens) if prepared.opaque else size,
-        output=most.max_output_tokens if cap is None else max(cap, 0),
+        input=(max(size, most.context_tokens) if prepared.opaque else size) * prepared.samplings,
+        output=each * prepared.answers * prepared.samplings,
     )
 
 

@@ -14,9 +14,7 @@ from hundredfold.store.schema import items, projects, runs
 from hundredfold.store.text import storable
 from hundredfold.vocabulary import Item
 
-ItemState = Literal[
-    "queued", "working", "done", "skipped", "incomplete", "failed", "cancelled", "listed", "deferred"
-]
+ItemState = Literal["queued", "working", "done", "skipped", "incomplete", "failed", "cancelled", "listed"]
 SETTLED: frozenset[ItemState] = frozenset({"done", "skipped"})  # not worked again while the digest stands
 OPEN: frozenset[ItemState] = frozenset({"queued", "working"})  # in the engine's hands
 

@@ -77,7 +77,8 @@ items = Table(
     Index(None, "project", "job", "state"),
 )
 
-# Attempt states: running → ok | refused | schema | limit | failed | timeout | cancelled | interrupted
+# Attempt states: running → ok | refused | schema | limit | failed | timeout | cancelled; or interrupted |
+# throttled, which say nothing against the attempt.
 attempts = Table(
     "attempts",
     metadata,
@@ -108,7 +109,7 @@ attempts = Table(
     UniqueConstraint("item", "round", "task", "pass", "try"),
 )
 
-# What the gateway may do for an attempt (`vocabulary.Grant`). Only the token's hash is kept.
+# What the gateway may do for an attempt (`gateway.grants`). Only the token's hash is kept.
 grants = Table(
     "grants",
     metadata,
@@ -255,8 +256,7 @@ actions = Table(
     Column("undone_by", String),
 )
 
-# Steps and results of an item that the engine's checkpoints refer to by digest are in the blob folder.
-# Small things (a gateway's last port, a schema's version) that must outlive a process:
+# Small things that must outlive a process: since when a person has had a proposal open.
 marks = Table(
     "marks",
     metadata,

@@ -63,9 +63,7 @@ def credentials(key: str) -> tuple[str, str]:
 
 def shaped(problem: Problem) -> tuple[int, bytes]:
     """An error as OpenAI's clients show it."""
-    body = {
-        "error": {"message": problem.message, "type": problem.kind, "code": problem.code, "param": None}
-    }
+    body = {"error": {"message": problem.message, "type": problem.kind, "code": problem.code, "param": None}}
     return problem.status, msgspec.json.encode(body)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -29,8 +30,8 @@ class _Asked(Struct):
     service_tier: str | None = None
     max_output_tokens: int | None = None
     previous_response_id: str | None = None
-    conversation: msgspec.Raw | None = None
-    prompt: msgspec.Raw | None = None
+    conversation: Any = None
+    prompt: Any = None
 
 
 class _InputDetails(Struct):
@@ -145,7 +146,9 @@ class StreamReader:
             return
         if event.response is not None:
             _take(self.reading, event.response)
-        if event.type in _TERMINAL:
+        if event.type not in _TERMINAL:
+            self.reading.usage = None  # whatever it says, it is not final
+        else:
             self.reading.complete = True
             if event.type == "error":
                 self.reading.failure = (event.error or openai.Error(code=event.code)).name

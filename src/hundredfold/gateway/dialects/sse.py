@@ -11,13 +11,17 @@ import re
 from collections.abc import Callable
 
 MOST_EVENT_BYTES = 32 * 1024 * 1024
+#: more than any report of usage has
+MOST_HELD_BYTES = 64 * 1024
+_EVENT_END = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
+_LONGEST_END = 4
 
 
 class EventScanner:
-    """Calls `found` with the data of each event in which `wanted` matches."""
+    """Calls `found` with the data of each event in which `wanted` matches; `wanted` may change meanwhile."""
 
-    def __init__(self, wanted: re.Pattern[bytes], found: Callable[[bytes], None]) -> None:
-        self._wanted = wanted
+    def __init__(self, wanted: re.Pattern[bytes], found: Callable[[bytes], object]) -> None:
+        self.wanted = wanted
         self._found = found
         self._held: list[bytes] = []  # the event under way, always ended by less than a blank line
         self._held_bytes = 0
@@ -73,8 +77,63 @@ class EventScanner:
         self._held.clear()
         self._held_bytes = 0
         self._last = b""
-        if skipped or not self._wanted.search(event):
+        if skipped or not self.wanted.search(event):
             return
-        data = [line[5:].removeprefix(b" ") for line in event.split(b"\n") if line.startswith(b"data:")]
+        data = data_of(event)
         if data:
-            self._found(b"\n".join(data))
+            self._found(data)
+
+
+class EventFilter:
+    """Passes a stream on event by event, byte for byte, but for the events that `drop` claims.
+
+    A whole event is handed on with the chunk that ends it, which loses no time: no client acts on half an
+    event. One that grows over `MOST_HELD_BYTES` is passed on as it comes and not shown to `drop`.
+    """
+
+    def __init__(self, drop: Callable[[bytes], bool]) -> None:
+        self._drop = drop
+        self._held = bytearray()
+        self._passing = False  # the event under way was too long to hold
+        self._swallow: bool | None = None  # an event ended in CR: drop (or pass) the LF that may follow
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take the next bytes; returns those to hand on."""
+        if not chunk:
+            return b""
+        passed: list[bytes] = []
+        if self._swallow is not None and chunk[0] == 0x0A:
+            if not self._swallow:
+                passed.append(b"\n")
+            chunk = chunk[1:]
+        self._swallow = None
+        held = self._held
+        start, searched = 0, max(0, len(held) - _LONGEST_END + 1)
+        held += chunk
+        while (found := _EVENT_END.search(held, searched)) is not None:
+            event = bytes(held[start : found.end()])
+            dropped = not self._passing and self._drop(event)
+            if not dropped:
+                passed.append(event)
+            self._passing = False
+            start = searched = found.end()
+            if start == len(held) and event.endswith(b"\r"):
+                self._swallow = dropped
+        del held[:start]
+        if len(held) > MOST_HELD_BYTES or (self._passing and len(held) >= _LONGEST_END):
+            keep = len(held) - _LONGEST_END + 1  # the end of the event may be split here
+            passed.append(bytes(held[:keep]))
+            del held[:keep]
+            self._passing = True
+        return b"".join(passed)
+
+    def end(self) -> bytes:
+        """The stream ended; returns what is left of it. An event whose blank line never came may be whole."""
+        left, self._held = bytes(self._held), bytearray()
+        return b"" if left and not self._passing and self._drop(left) else left
+
+
+def data_of(event: bytes) -> bytes:
+    """The data of one event, its lines ended in any way; empty if it has none."""
+    lines = event.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+    return b"\n".join(line[5:].removeprefix(b" ") for line in lines if line.startswith(b"data:"))

@@ -1,0 +1,151 @@
+"""How well voting picks the comments that matter: F1 over real reviewers' comments on real pull requests.
+
+    python benchmarks/review_voting.py review-comments-dev.json.gz [--subsets 60] [--seed 1]
+
+The file is a list of pull requests with `golden` comments and the `comments` of twelve review tools, each
+marked by a judge with the golden comment it `matches`, if any (withmartian/code-review-benchmark, MIT).
+
+For each seeded subset of reviewers, their comments on a pull request are clustered by text alone; clusters
+with enough votes are kept. The marks are looked at only afterwards. Precision: the share of kept clusters
+that match a golden comment; recall: the share of golden comments that are matched; both over all pull
+requests.
+Two rules for a match are reported:
+
+- shown: the representative's own mark, i.e. what a reader of one comment a cluster would see
+- cluster: the golden comment most of its members match, i.e. what a reader of the whole cluster would see
+
+A figure is the mean over subsets; its interval is a bootstrap over pull requests (2.5 % to 97.5 %). Held out:
+the threshold is chosen on one half of the pull requests and scored on the other, both ways round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import random
+from collections import Counter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hundredfold.evidence.voting import THRESHOLD, Comment, cluster
+
+GRID = (0.10, 0.12, 0.14, 0.16, 0.18, 0.20, 0.22, 0.25)
+SETTINGS = ((1, 1), (3, 2), (5, 2), (8, 3))
+BOOTSTRAPS = 400
+
+
+class PullRequest(NamedTuple):
+    golden: int
+    comments: list[tuple[str, str, frozenset[str]]]
+
+
+class Score(NamedTuple):
+    """Counts of one pull request: kept, kept that match, golden comments matched, golden comments."""
+
+    kept: int
+    right: int
+    matched: int
+    golden: int
+
+
+def read(path: Path) -> list[PullRequest]:
+    made = []
+    raw: list[dict[str, Any]] = json.loads(gzip.decompress(path.read_bytes()))
+    for one in raw:
+        marks: dict[tuple[str, str], set[str]] = {}
+        for comment in one["comments"]:  # a comment that matches two golden ones is there twice
+            held = marks.setdefault((comment["reviewer"], comment["comment"]), set())
+            held.update({comment["matches"]} - {None})
+        comments = [(reviewer, text, frozenset(held)) for (reviewer, text), held in marks.items()]
+        made.append(PullRequest(len(one["golden"]), comments))
+    return made
+
+
+def score(pull: PullRequest, reviewers: set[str], votes: int, threshold: float) -> dict[str, Score]:
+    chosen = [one for one in pull.comments if one[0] in reviewers]
+    clusters = cluster([Comment(reviewer, text) for reviewer, text, _ in chosen], threshold)
+    kept = [one for one in clusters if one.voters >= votes]
+    shown = [chosen[one.representative][2] for one in kept]
+    most = []
+    for one in kept:
+        counted = Counter(mark for at in one.members for mark in sorted(chosen[at][2]))
+        most.append(frozenset(mark for mark, _ in counted.most_common(1)))
+    return {
+        rule: Score(
+            len(kept), sum(map(bool, marks)), len(frozenset[str]().union(*marks)) if marks else 0, pull.golden
+        )
+        for rule, marks in (("shown", shown), ("cluster", most))
+    }
+
+
+def f1(scores: list[Score]) -> float:
+    kept, right, matched, golden = map(sum, zip(*scores, strict=True))
+    precision, recall = right / kept if kept else 0.0, matched / golden if golden else 0.0
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def table(
+    pulls: list[PullRequest], subsets: list[set[str]], votes: int, threshold: float
+) -> dict[str, list[list[Score]]]:
+    """By rule: the scores of each subset, each by pull request."""
+    rows = [[score(pull, subset, votes, threshold) for pull in pulls] for subset in subsets]
+    return {rule: [[one[rule] for one in row] for row in rows] for rule in ("shown", "cluster")}
+
+
+def mean_f1(rows: list[list[Score]], chosen: list[int]) -> float:
+    return sum(f1([row[at] for at in chosen]) for row in rows) / len(rows)
+
+
+def interval(rows: list[list[Score]], seed: int) -> tuple[float, float]:
+    chooser = random.Random(seed)
+    count = len(rows[0])
+    means = sorted(mean_f1(rows, chooser.choices(range(count), k=count)) for _ in range(BOOTSTRAPS))
+    return means[int(BOOTSTRAPS * 0.025)], means[int(BOOTSTRAPS * 0.975)]
+
+
+def held_out(tables: dict[float, dict[str, list[list[Score]]]], rule: str, seed: int) -> float:
+    """Mean F1 on halves that the threshold was not chosen on, over ten random divisions."""
+    chooser = random.Random(seed)
+    count = len(next(iter(tables.values()))[rule][0])
+    total = 0.0
+    for _ in range(10):
+        order = chooser.sample(range(count), count)
+        for tune, test in ((order[::2], order[1::2]), (order[1::2], order[::2])):
+            best = max(tables, key=lambda one: mean_f1(tables[one][rule], tune))
+            total += mean_f1(tables[best][rule], test) / 20
+    return total
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--subsets", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    pulls = read(options.file)
+    everyone = sorted({one[0] for pull in pulls for one in pull.comments})
+    print(f"{len(pulls)} pull requests, {sum(len(pull.comments) for pull in pulls)} comments,", end=" ")
+    print(f"{sum(pull.golden for pull in pulls)} golden; threshold {THRESHOLD}")
+    for count, votes in SETTINGS:
+        chooser = random.Random(options.seed)
+        subsets = [set(chooser.sample(everyone, count)) for _ in range(options.subsets)]
+        if count == 1:
+            subsets = [{one} for one in everyone]
+        grid = (THRESHOLD,) if count < 5 else GRID
+        tables = {threshold: table(pulls, subsets, votes, threshold) for threshold in {*grid, THRESHOLD}}
+        for rule in ("shown", "cluster"):
+            rows = tables[THRESHOLD][rule]
+            low, high = interval(rows, options.seed)
+            line = f"{count:2} reviewers, >= {votes} votes, {rule:7}: "
+            line += f"F1 {mean_f1(rows, [*range(len(pulls))]):.3f}"
+            line += f" [{low:.3f}, {high:.3f}]"
+            if len(grid) > 1:
+                line += f", held out {held_out(tables, rule, options.seed):.3f}; by threshold " + " ".join(
+                    f"{one:.2f}:{mean_f1(tables[one][rule], [*range(len(pulls))]):.3f}" for one in GRID
+                )
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,247 @@
+"""The job `review`: a head against its base → changed parts → several passes → votes → one comment.
+
+Round 0 is code alone: what changed, and which of it was reviewed before and is unchanged. The rest is asked
+of several agents. Round 1 checks what they say and counts votes. A part that too few passes finished is "not
+looked at", and the review incomplete.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from hundredfold.errors import RepositoryError
+from hundredfold.evidence.matchers import match
+from hundredfold.jobs.protocol import Project, Report
+from hundredfold.jobs.review.asking import Asked, questions, questions_version
+from hundredfold.jobs.review.change import Change, Part, read_change
+from hundredfold.jobs.review.claims import Claim, ReadFile, check_claims
+from hundredfold.jobs.review.earlier import Known, recall, remember
+from hundredfold.jobs.review.heads import Head, heads
+from hundredfold.jobs.review.reporting import reports
+from hundredfold.jobs.review.verdicts import elect, findings_of, proposals_of
+from hundredfold.vocabulary import (
+    AgentTask,
+    Answer,
+    Ask,
+    Coverage,
+    Done,
+    Finding,
+    Item,
+    Round,
+    Skip,
+    Step,
+    digest,
+    identity,
+)
+
+POLICY = "1"  # raise it when what this job does with the same answers changes
+MAX_SUBJECTS = 20  # commits named in a question
+MAX_PLACES = 6  # risky places named of a part that nobody looked at
+
+
+class _View(Struct, frozen=True):
+    """An item as code alone sees it. `asked` is about `fresh` parts; `beyond` are those that don't fit."""
+
+    head: Head
+    change: Change
+    known: Known
+    fresh: tuple[Part, ...]
+    asked: tuple[Asked, ...]
+    beyond: tuple[Part, ...]
+
+
+class ReviewJob:
+    """See the module. Holds no state."""
+
+    name = "review"
+
+    def discover(self, project: Project) -> Iterator[Item]:
+        """One item a head that is ahead of its base.
+
+        Raises:
+            RepositoryError: see `heads`.
+        """
+        settings = project.job
+        record = None
+        for head in heads(project.repository, settings):
+            record = record or project.earlier()
+            wished = (str(settings.passes), str(settings.votes), str(settings.cap))
+            content = digest(
+                "review",
+                POLICY,
+                questions_version(),
+                head.key,
+                head.sha,
+                head.base,
+                *wished,
+                *settings.exclude,
+            )
+            yield Item(
+                id=identity("item", project.slug, self.name, content),
+                project=project.slug,
+                job=self.name,
+                key=head.key,
+                digest=content,
+                title=f"{head.key} against {head.base[:12]}",
+                revision=head.sha,
+                priority=settings.priority,
+                payload={
+                    "branch": head.branch,
+                    "against": head.against,
+                    "base": head.base,
+                    **remember(project.repository, head, record),
+                },
+            )
+
+    def planned(self, project: Project, item: Item) -> tuple[AgentTask, ...]:
+        """The tasks that would be asked of agents; spends nothing."""
+        step = self.advance(project, item, (), model=True)
+        return step.tasks if isinstance(step, Ask) else ()
+
+    def advance(self, project: Project, item: Item, rounds: tuple[Round, ...], *, model: bool) -> Step:
+        """See `jobs.protocol.Job.advance`."""
+        try:
+            view = _view(project, item)
+        except RepositoryError as error:
+            reason = f"can't be read: {error}"
+            return Done(coverage=(Coverage("", "", "not_looked_at", reason),), complete=False, note=reason)
+        if rounds:
+            return _judged(project, item, view, rounds[0])
+        if not view.change.parts:
+            return Skip("changes no code", view.change.coverage)
+        if model and view.asked:
+            return Ask(tuple(one.task for one in view.asked))
+        unseen = [] if model else [_unseen(part, "no model configured") for part in view.fresh]
+        return _done(project, item, view, (), unseen, Counter(), complete=not unseen)
+
+    def report(
+        self, project: Project, findings: list[Finding], coverage: list[dict[str, Any]]
+    ) -> list[Report]:
+        """review.md and coverage.json."""
+        return reports(findings, coverage)
+
+
+def _view(project: Project, item: Item) -> _View:
+    repository, settings, payload = project.repository, project.job, item.payload
+    head = Head(item.key, payload["branch"], item.revision, payload["against"], payload["base"])
+    change = read_change(repository, head.base, head.sha, settings.exclude)
+    known = recall(repository, item, change, settings.exclude)
+    seen = {part.content for part in known.parts}
+    fresh = tuple(part for part in change.parts if part.content not in seen)
+    commits = repository.commits(f"{head.base}..{head.sha}", MAX_SUBJECTS)
+    subjects = [commit.subject for commit in commits]
+    asked, beyond = questions(head, subjects, change.files, fresh, settings.passes)
+    return _View(head, change, known, fresh, asked, beyond)
+
+
+def _judged(project: Project, item: Item, view: _View, done: Round) -> Done:
+    """Check what the passes said, and count the votes."""
+    dropped: Counter[str] = Counter()
+    asked = done.step.tasks if isinstance(done.step, Ask) else ()
+    if tuple(one.task.prompt for one in view.asked) != tuple(task.prompt for task in asked):
+        reason = "could not finish: the questions came out otherwise than when the agents were asked"
+        unseen = [_unseen(part, reason) for part in view.fresh]
+        return _done(project, item, view, (), unseen, dropped, complete=False)
+    claims: list[Claim] = []
+    finished: Counter[str] = Counter()
+    why: dict[str, str] = {}
+    answers = iter(done.answers)
+    read = _reader(project)
+    for one in view.asked:
+        paths = {part.path for part in one.parts}
+        for voter in one.voters:
+            answer = next(answers)
+            value = answer.value if answer.status == "ok" else None
+            if value is not None:
+                by = (voter, answer.attempt)
+                claims += check_claims(value, by, view.head, view.change.files, paths, read, dropped)
+            usable = value is not None and value.get("verdict") in ("comments", "nothing_found")
+            for part in one.parts:
+                finished[part.content] += usable
+                if not usable:
+                    why[part.content] = _why(answer)
+    votes = project.job.votes
+    coverage = []
+    for part in view.fresh:
+        if part in view.beyond:
+            continue
+        if finished[part.content] >= votes:
+            coverage.append(Coverage(part.path, part.name, "investigated"))
+        else:
+            reason = f"could not finish: {finished[part.content]} of {project.job.passes} passes answered"
+            coverage.append(_unseen(part, f"{reason}; {why.get(part.content, '')}"))
+    complete = all(one.state == "investigated" for one in coverage)
+    return _done(project, item, view, claims, coverage, dropped, complete=complete)
+
+
+def _done(
+    project: Project,
+    item: Item,
+    view: _View,
+    claims: Sequence[Claim],
+    looked: Sequence[Coverage],
+    dropped: Counter[str],
+    *,
+    complete: bool,
+) -> Done:
+    """The item's end: what was elected now, and what stands from earlier."""
+    known, settings = view.known, project.job
+    elected = elect(claims, view.change.parts, settings.votes, dropped)
+    findings = findings_of(item, view.head, elected, settings.passes)
+    new = {one.id for one in findings}
+    standing = tuple(one for one in known.findings if one.id not in new)
+    coverage = (
+        *view.change.coverage,
+        *(
+            Coverage(part.path, part.name, "investigated", f"unchanged since {known.since[:12]}")
+            for part in known.parts
+        ),
+        *(_unseen(part, "beyond what is asked of one review") for part in view.beyond),
+        *looked,
+    )
+    demoted = sum(one.claim.anchor.on_file for one in elected)
+    notes = [
+        f"{len(standing)} comments stand from {known.since[:12]}" if standing else "",
+        f"{demoted} comments are on lines outside the change and stand on their files" if demoted else "",
+    ]
+    return Done(
+        findings=findings,
+        proposals=proposals_of(
+            item, view.head, (*findings, *standing), coverage, settings.cap, complete=complete
+        ),
+        coverage=coverage,
+        dropped=dict(sorted(dropped.items())),
+        complete=complete,
+        note="; ".join(filter(None, notes)),
+    )
+
+
+def _unseen(part: Part, reason: str) -> Coverage:
+    """A part that nobody looked at: why, how much of it there is, and where to look first."""
+    size = f"{len(part.changed)} lines written, {len(part.removed)} taken out"
+    numbered = [(part.first_line + at, text) for at, text in enumerate(part.lines)]
+    places = [f"line {one.line} ({one.family})" for one in match(part.path, numbered, part.changed)]
+    look = f"; look first at {', '.join(places[:MAX_PLACES])}" if places else ""
+    return Coverage(part.path, part.name, "not_looked_at", f"{reason}; {size}{look}")
+
+
+def _why(answer: Answer) -> str:
+    """Why a pass is not usable, in a line."""
+    if answer.status == "ok" and answer.value is not None:
+        return " ".join(str(answer.value.get("notes") or "the agent gave no reason").split())[:300]
+    return f"{answer.status}: {' '.join(answer.error.split())[:300]}"
+
+
+def _reader(project: Project) -> ReadFile:
+    def read(revision: str, path: str) -> bytes | None:
+        try:
+            content: bytes = project.repository.file(revision, path)
+        except RepositoryError:
+            return None
+        return content
+
+    return read
