@@ -85,9 +85,11 @@ def storm(folder: Path, arguments: argparse.Namespace) -> int:
         killed: Counter[str] = Counter()
         run = start(repository, arguments.items)
         began = time.monotonic()
-        while sum(killed.values()) < arguments.kills:
+        targets = [("orchestrator", "gateway", "both")[number % 3] for number in range(arguments.kills)]
+        chooser.shuffle(targets)
+        while targets:
             time.sleep(chooser.uniform(0.5, 6.0))
-            target = chooser.choice(["orchestrator", "gateway", "both"])
+            target = targets[-1]
             if run.poll() is not None:
                 print(f"the run ended before all kills, with {run.returncode}", file=sys.stderr)
                 break
@@ -97,7 +99,7 @@ def storm(folder: Path, arguments: argparse.Namespace) -> int:
                 run.kill()
                 run.wait()
                 run = start(repository, arguments.items)
-            killed[target] += 1
+            killed[targets.pop()] += 1
         code = run.wait(timeout=1800)
         wall = time.monotonic() - began
         return judge(folder, home, provider.log, arguments.items, dict(killed), code, wall)

@@ -176,3 +176,24 @@ def test_watching_keeps_the_cadence_until_it_is_ended(
         watching.send_signal(signal.SIGTERM)
         assert watching.wait(60) == 130
         assert not processes_below(home)
+
+
+def test_a_cancelled_item_is_left_and_its_agent_ended_while_the_others_go_on(
+    make_repository: Make, tmp_path: Path, home: Path
+) -> None:
+    with simulated_provider(tmp_path, seed=4, latency={"first_byte_ms": 10000.0}) as provider:
+        repo = weak_project(make_repository(), provider.base_url, commits=2)
+        run = started(repo)
+        wait_for(lambda: len(provider.lines()) >= 2)
+        item = query(home, "SELECT id FROM items ORDER BY id")[0][0]
+        cancelled = hundredfold("cancel", item, "--by", "Ada", repo=repo)
+        assert cancelled.code == 0, cancelled.err
+        assert run.wait(100) == 8
+        states = dict(query(home, "SELECT id, state FROM items"))
+        assert states.pop(item) == "cancelled"
+        assert set(states.values()) <= {"done", "incomplete"}
+        ended = query(home, f"SELECT state FROM attempts WHERE item = '{item}'")
+        assert ended == [("cancelled",)]
+        assert query(home, f"SELECT reason FROM items WHERE id = '{item}'") == [("cancelled by Ada",)]
+        assert not processes_below(home)
+        assert hundredfold("cancel", "i-nothing", repo=repo).code == 2

@@ -54,7 +54,7 @@ async def work_off(database: Database, work: Recorder, count: int, attempts: int
     await engine.launch()
     try:
         for number in range(count):
-            await engine.enqueue(f"i-{number}", "n-1", 100)
+            await engine.enqueue(f"i-{number}", 1, 100)
         async with asyncio.timeout(60):
             while len(work.ended) < count:
                 await asyncio.sleep(0.05)
@@ -97,7 +97,7 @@ async def main():
     engine = Engine(open_database({url!r}), "p", Dies(), items=6, attempts=2, per_provider=2)
     await engine.launch()
     for number in range(6):
-        await engine.enqueue(f"i-{{number}}", "n-1", 100)
+        await engine.enqueue(f"i-{{number}}", 1, 100)
     await asyncio.sleep(60)
 
 asyncio.run(main())

@@ -73,7 +73,12 @@ def test_the_filter_passes_what_it_does_not_drop_and_judges_alike_whatever_the_s
 
     def run(chunks: list[bytes]) -> tuple[bytes, list[bytes]]:
         judged: list[bytes] = []
-        found = sse.EventFilter(lambda event: bool(judged.append(sse.data_of(event))) or b"drop" in event)
+
+        def drop(event: bytes) -> bool:
+            judged.append(sse.data_of(event))
+            return b"drop" in event
+
+        found = sse.EventFilter(drop)
         return b"".join(found.feed(chunk) for chunk in chunks) + found.end(), judged
 
     whole, judged = run([raw])

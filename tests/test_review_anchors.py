@@ -43,7 +43,7 @@ def edited(chooser: random.Random, lines: list[str]) -> list[str]:
 
 
 def stream(chooser: random.Random) -> Iterator[bytes]:
-    """A history for `git fast-import`: edits, renames, deletions, files without a last newline, CRLF, merges."""
+    """A history for `git fast-import`: edits, renames, deletions, no newline at the end, CRLF, merges."""
     files: dict[str, tuple[list[str], str, bool]] = {}
     marks = 0
 
@@ -139,7 +139,7 @@ def test_all_anchors_on_five_hundred_generated_diffs_are_lines_of_the_diff(make_
         there = patches[commit.sha]
         seen_statuses |= {file.status for file in files}
         for file in files:
-            for _ in range(6):
+            for _ in range(12):
                 side: Side = chooser.choice(("old", "new"))
                 path = chooser.choice([name for name in (file.old_path, file.new_path) if name])
                 start = chooser.randint(1, 70)
@@ -159,9 +159,8 @@ def test_all_anchors_on_five_hundred_generated_diffs_are_lines_of_the_diff(make_
 
 def said_by_git_per_commit(maker: RepositoryMaker) -> dict[str, dict[tuple[str, str], set[int]]]:
     """Each commit's patch against its first parent, by git's own porcelain in one call."""
-    text = maker.git(
-        "-c", "core.quotePath=false", "log", "--diff-merges=first-parent", "-p", "-M", "--format=%x00%H", "main"
-    )  # fmt: skip
+    options = ("--diff-merges=first-parent", "-p", "-M", "--format=%x00%H")
+    text = maker.git("-c", "core.quotePath=false", "log", *options, "main")
     made = {}
     for one in text.encode("utf-8", "surrogateescape").split(b"\0")[1:]:
         sha, _, patch = one.partition(b"\n")

@@ -32,7 +32,7 @@ def make_attempt(database: Database, number: int = 1, job: str = "security") -> 
         connection.execute(
             sa.insert(items).values(
                 id=f"i-{number}", project="p", job=job, key="k", digest="d", title="t", revision="r",
-                priority=1, payload={}, state="working", run="n-1", found_us=0, changed_us=0,
+                priority=1, payload={}, state="working", run="n-1", found_us=0, changed_us=0, queued_us=0,
             )
         )  # fmt: skip
         connection.execute(

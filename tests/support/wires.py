@@ -52,7 +52,9 @@ def message_events(
     found.append({"type": "content_block_stop", "index": 0})
     if stop:
         ended = {"stop_reason": "end_turn"}
-        found.append({"type": "message_delta", "delta": ended, "usage": {"output_tokens": 40, **(final or {})}})
+        found.append(
+            {"type": "message_delta", "delta": ended, "usage": {"output_tokens": 40, **(final or {})}}
+        )
         found.append({"type": "message_stop"})
     return [f"event: {one['type']}\ndata: {json.dumps(one)}\n\n".encode() for one in found]
 

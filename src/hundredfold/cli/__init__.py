@@ -19,6 +19,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("doctor", "doctor:doctor", "Check what is found on this machine and how to get the rest."),
     ("plan", "plan:plan", "What a run would look at and cost, by tier. Spends nothing."),
     ("run", "run:run", "Put the fleet to work until everything is looked at."),
+    ("cancel", "cancel:cancel", "Stop working on items; agents that look at them are ended."),
     ("inbox", "inbox:inbox", "What waits for a decision."),
     ("approve", "decide:approve", "Approve proposals and apply them."),
     ("reject", "decide:reject", "Reject proposals, with a reason."),

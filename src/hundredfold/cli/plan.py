@@ -12,8 +12,8 @@ from hundredfold.cli.choice import chosen_jobs, overridden
 from hundredfold.cli.context import Context, Where
 from hundredfold.cli.output import console, print_json
 from hundredfold.fleet.assembly import why_no_model
-from hundredfold.fleet.routing import priced_as
 from hundredfold.fleet.desk import earlier
+from hundredfold.fleet.routing import priced_as
 from hundredfold.jobs.protocol import Project, load_job
 from hundredfold.prices.book import Cost, PriceBook, load_book
 from hundredfold.prices.money import dollars_text

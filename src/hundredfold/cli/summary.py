@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, get_args
 
 from hundredfold.cli.context import Context
 from hundredfold.cli.output import console
 from hundredfold.cli.plan import cost_by_tier
+from hundredfold.fleet.routing import priced_as
 from hundredfold.fleet.run import RunResult
 from hundredfold.jobs.protocol import Project, load_job
 from hundredfold.prices.book import load_book
@@ -17,7 +18,7 @@ from hundredfold.proposals.sanitise import for_terminal
 from hundredfold.store import items
 from hundredfold.store.findings import coverage_of
 from hundredfold.store.items import ItemRow
-from hundredfold.vocabulary import AgentTask, Usage
+from hundredfold.vocabulary import AgentTask, Tier, Usage
 
 SHOWN = 12
 
@@ -157,21 +158,30 @@ def _dropped(rows: list[ItemRow]) -> Counter[str]:
 
 def _listed(context: Context, rows: list[ItemRow]) -> dict[str, Any]:
     """What agents would have been asked of the items that were only listed, and its cost by tier."""
-    settings, tasks, named = context.settings, list[AgentTask](), list[str]()
+    settings, named = context.settings, list[str]()
+    by_job: dict[str, list[AgentTask]] = {}
     for row in rows:
         if row.state == "listed":
             project = Project(
                 context.place.slug, context.place.root, context.repository, settings.job[row.item.job]
             )
             if planned := load_job(row.item.job).planned(project, row.item):
-                tasks += planned
+                by_job.setdefault(row.item.job, []).extend(planned)
                 named.append(row.item.id)
-    provider, model = settings.route.provider, settings.route.model
     book = load_book([context.place.root / file for file in settings.prices])
+    models = dict.fromkeys(priced_as(settings, job)[1] for job in by_job)
+    costs = [cost_by_tier(book, *priced_as(settings, job), tasks) for job, tasks in by_job.items()]
+    tasks = [task for asked in by_job.values() for task in asked]
     return {
         "items": named,
         "tasks": len(tasks),
-        "model": model,
+        "model": ", ".join(models) or settings.route.model,
         "expected": sum((task.expected for task in tasks), Usage()),
-        "cost": cost_by_tier(book, settings.provider[provider].prices or provider, model, tasks),
+        "cost": {tier: _sum_or_none([one[tier] for one in costs]) for tier in get_args(Tier)},
     }
+
+
+def _sum_or_none(amounts: list[int | None]) -> int | None:
+    """The sum; None if one of the amounts is not known."""
+    known = [one for one in amounts if one is not None]
+    return sum(known) if len(known) == len(amounts) else None

@@ -35,8 +35,8 @@ _COMMON_WORDS = (
     "a an the this that these those it its is are was were be been being of to in on for with by from as "
     "at and or not no but if then than when where which who what will would can could should may might must "
     "do does did has have had there here so such also into over only any all each both more most other same "
-    "because since while after before instead use used using uses make makes made consider code line lines method "
-    "function however even though thus via eg ie"
+    "because since while after before instead use used using uses make makes made consider code line lines "
+    "method function however even though thus via eg ie"
 )
 _COMMON = frozenset(_COMMON_WORDS.split())
 

@@ -205,7 +205,7 @@ class _NoGateway:
     """Stands where no model is asked: nothing may want an address."""
 
     def address_for(self, token: str) -> str:
-        raise UnavailableError("no gateway runs, since no model is to be asked")
+        raise UnavailableError("no gateway runs, since no model is to be asked", "Run without --no-model.")
 
 
 def _admission(

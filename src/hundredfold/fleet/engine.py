@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypedDict
 
 import sqlalchemy as sa
-from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID
+from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID
 from sqlalchemy import event
 
 from hundredfold.errors import StorageError
@@ -238,11 +238,11 @@ class Engine:
                 f"the engine's database refused: {error.orig}", "Check that it is writable and not full."
             ) from error
 
-    async def enqueue(self, item: str, run: str, priority: int) -> None:
-        """Queue an item of a run. Again with the same item and run is no second workflow."""
+    async def enqueue(self, item: str, queued_us: int, priority: int) -> None:
+        """Queue an item that was taken in at that time. The same again is no second workflow."""
         low, high = PRIORITY_RANGE
         bounded = min(max(priority, low), high)
-        with SetWorkflowID(workflow_id(item, run)), SetEnqueueOptions(priority=bounded):
+        with SetWorkflowID(workflow_id(item, queued_us)), SetEnqueueOptions(priority=bounded):
             await DBOS.enqueue_workflow_async(self.items_queue, _item_workflow, item, bounded)
 
     async def arrival(self, attempt_workflow: str) -> None:
@@ -266,10 +266,6 @@ class Engine:
             status = connection.execute(query, {"id": identity}).scalar()
         return status not in (None, "PENDING", "ENQUEUED", "DELAYED")
 
-    async def cancel(self, items: Sequence[tuple[str, str]]) -> None:
-        """Cancel (item, run) pairs and all attempts below them."""
-        await DBOS.cancel_workflows_async([workflow_id(*pair) for pair in items], cancel_children=True)
-
     async def close(self) -> None:
         """Stop dispatching. What is not finished stays queued or is recovered by the next launch."""
         global _work, _engine
@@ -282,9 +278,21 @@ class Engine:
         _work = _engine = None
 
 
-def workflow_id(item: str, run: str) -> str:
-    """The durable id of an item's work within a run."""
-    return f"{item}@{run}"
+def workflow_id(item: str, queued_us: int) -> str:
+    """The durable id of an item's work since it was last taken in."""
+    return f"{item}@{queued_us}"
+
+
+def cancel(database: Database, taken_in: Sequence[tuple[str, int]]) -> None:
+    """Cancel items (id, when taken in) and all attempts below them, from any process: the one that works on
+    them notices within about a second and stops their agents."""
+    engine = _dbos_engine(engine_url(database))
+    client = DBOSClient(system_database_engine=engine, serializer=DBOSPortableJSONSerializer())
+    try:
+        client.cancel_workflows([workflow_id(*one) for one in taken_in], cancel_children=True)
+    finally:
+        client.destroy()
+        engine.dispose()
 
 
 def engine_url(database: Database) -> str:
@@ -320,6 +328,3 @@ def _dbos_engine(url: str) -> sa.Engine:
 def _strftime(form: str, moment: str) -> float | str | None:
     """SQLite's strftime for the one use DBOS makes of it: ('%s', 'now'), with the fraction kept."""
     return time.time() if (form, moment) == ("%s", "now") else None
-
-
-__all__ = ["Engine", "StepTaken", "TryTaken", "Work", "engine_url", "workflow_id"]

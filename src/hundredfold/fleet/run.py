@@ -68,7 +68,7 @@ class Run:
         database = self.desk.database
         left, self._left = self._left, []
         for row in left:
-            await self.assembly.engine.enqueue(row.item.id, row.run or self.id, row.item.priority)
+            await self.assembly.engine.enqueue(row.item.id, row.queued_us, row.item.priority)
         open_ids = {row.item.id for row in left}
         found = queued = deferred = 0
         full = self._inbox_full()
@@ -82,7 +82,9 @@ class Run:
                     deferred += 1
                 elif items.queue(database, item, self.id):
                     queued += 1
-                    await self.assembly.engine.enqueue(item.id, self.id, item.priority)
+                    taken = items.find(database, item.id)
+                    assert taken is not None, "it was queued just now"
+                    await self.assembly.engine.enqueue(item.id, taken.queued_us, item.priority)
         self.taken = Taken(found, queued, len(left), deferred)
 
     def _inbox_full(self) -> bool:

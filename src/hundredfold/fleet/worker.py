@@ -180,7 +180,8 @@ class Worker:
         last = past[-1] if past else None
         if last and last.state in KEPT and last.answer:
             return _final(last.answer)
-        failures = [one for one in past if one.run == row.run and one.state not in EXCUSED | {"running"}]
+        counted = [one for one in past if one.state not in EXCUSED | {"running"}]
+        failures = [one for one in counted if one.started_us >= row.queued_us]
         if len(failures) > self.desk.settings.fleet.retries and failures[-1].answer:
             return _final(failures[-1].answer)
         job = Try(row.item, row.run, ask.tasks[where[1]], where, len(past), len(failures))
@@ -195,6 +196,8 @@ class Worker:
     async def _begin(self, job: Try) -> TryTaken:
         if self.halted:
             return self._unfinished(job.task, self.halted)
+        if not self.desk.model:  # the question is left from a run that had one
+            return self._unfinished(job.task, UnavailableError("no model can be asked in this run"))
         try:
             route = route_of(self.desk.settings, job.item.job, job.task, self.desk.backends)
             reservation = await self.desk.admission.admit(job.item, job.task, route)

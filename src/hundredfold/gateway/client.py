@@ -162,7 +162,7 @@ class GatewayHandle:
         except UnavailableError:
             return None
 
-    async def _ask(self, method: str, what: str, wait_s: float = ANSWER_S) -> bytes:
+    async def _ask(self, method: str, what: str, wait_s: float | None = None) -> bytes:
         if self._session is None:
             self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
         try:
@@ -170,7 +170,7 @@ class GatewayHandle:
                 method,
                 f"{self.base_url}/control/{what}",
                 headers={"Authorization": f"Bearer {self._secret}"},
-                timeout=aiohttp.ClientTimeout(total=wait_s),
+                timeout=aiohttp.ClientTimeout(total=wait_s or ANSWER_S),
             ) as answer:
                 body = await answer.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -140,7 +140,14 @@ class Exchange:
         if self.done:
             return
         intent = self.intent
-        usage = {"settled": reading.usage or Usage(), "cut": intent.worst}.get(status, Usage())
+        usage = _NOTHING
+        if status == "settled":
+            usage = reading.usage or _NOTHING
+        elif status == "cut":
+            said = reading.so_far or _NOTHING
+            usage = Usage(
+                input=max(intent.worst.input, said.input), output=max(intent.worst.output, said.output)
+            )
         tier = billed_tier(intent.tier, reading.served_tier)
         self._write(
             Row(

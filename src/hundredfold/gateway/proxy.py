@@ -106,7 +106,7 @@ class Proxy:
                 dialect, Problem(400, "invalid_request_error", "bad_request", message, True)
             )
         for name, value in prepared.headers:
-            call.headers.add(name, value)
+            call.headers[name] = ",".join((*call.headers.getall(name, ()), value))
         if prepared.body is not plain:  # it was opened to be changed, and goes out open
             call = msgspec.structs.replace(call, body=prepared.body)
             call.headers.pop("Content-Encoding", None)

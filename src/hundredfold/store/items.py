@@ -16,6 +16,7 @@ from hundredfold.vocabulary import Item
 
 ItemState = Literal["queued", "working", "done", "skipped", "incomplete", "failed", "cancelled", "listed"]
 SETTLED: frozenset[ItemState] = frozenset({"done", "skipped"})  # not worked again while the digest stands
+RETRY_AFTER_US = 6 * 3600 * 1_000_000
 OPEN: frozenset[ItemState] = frozenset({"queued", "working"})  # in the engine's hands
 
 
@@ -26,6 +27,7 @@ class ItemRow(Struct, frozen=True):
     state: ItemState
     reason: str
     run: str | None
+    queued_us: int
     dropped: dict[str, int]
 
 
@@ -78,8 +80,10 @@ def of_project(
 def queue(database: Database, found: Item, run: str) -> bool:
     """Take an item into a run; False if it is settled or already in the engine's hands.
 
-    An item that could not be finished before, or was only listed, is queued again.
+    An item that could not be finished in an earlier run, or was only listed, is queued again; within one run
+    (that watches for weeks) only after `RETRY_AFTER_US`, so that what always fails does not burn on.
     """
+    now = now_us()
     values = {
         "id": found.id,
         "project": found.project,
@@ -93,8 +97,9 @@ def queue(database: Database, found: Item, run: str) -> bool:
         "state": "queued",
         "reason": "",
         "run": run,
-        "found_us": now_us(),
-        "changed_us": now_us(),
+        "found_us": now,
+        "queued_us": now,
+        "changed_us": now,
     }
     with database.write() as connection:
         fresh = insert_ignore(database, items).values(**values).returning(items.c.id)
@@ -102,8 +107,14 @@ def queue(database: Database, found: Item, run: str) -> bool:
             return True
         again = (
             sa.update(items)
-            .where(items.c.id == found.id, items.c.state.not_in(SETTLED | OPEN))
-            .values(state="queued", reason="", run=run, priority=found.priority, changed_us=now_us())
+            .where(
+                items.c.id == found.id,
+                items.c.state.not_in(SETTLED | OPEN),
+                sa.or_(items.c.run != run, items.c.queued_us < now - RETRY_AFTER_US),
+            )
+            .values(
+                state="queued", reason="", run=run, priority=found.priority, queued_us=now, changed_us=now
+            )
         )
         return connection.execute(again).rowcount == 1
 
@@ -145,5 +156,6 @@ def _row(row: Any) -> ItemRow:
         state=row.state,
         reason=row.reason,
         run=row.run,
+        queued_us=row.queued_us,
         dropped=row.dropped or {},
     )

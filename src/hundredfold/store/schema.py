@@ -72,6 +72,7 @@ items = Table(
     Column("reason", Text, nullable=False, default=""),
     Column("run", String, ForeignKey("runs.id")),
     Column("found_us", BigInteger, nullable=False),
+    Column("queued_us", BigInteger, nullable=False),  # when it was last taken in; names the engine's workflow
     Column("changed_us", BigInteger, nullable=False),
     Column("dropped", JSON),
     Index(None, "project", "job", "state"),

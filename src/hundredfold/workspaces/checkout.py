@@ -25,7 +25,7 @@ from hundredfold.errors import RepositoryError, StorageError, UnavailableError
 from hundredfold.workspaces.manifest import BLOCK
 
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_DISK_MEND = "Free some disk space, or set HUNDREDFOLD_HOME to a folder with room."
+DISK_MEND = "Free some disk space, or set HUNDREDFOLD_HOME to a folder with room."
 
 _CONFIG = """\
 [core]
@@ -115,12 +115,17 @@ def git(*arguments: str, git_dir: Path, tree: Path | None = None, timeout_s: flo
     except FileNotFoundError as error:
         raise UnavailableError("there is no git", "Install git 2.31 or newer.") from error
     except subprocess.TimeoutExpired as error:
-        raise RepositoryError(f"git {arguments[0]} took longer than {timeout_s:.0f} s", "") from error
+        raise RepositoryError(
+            f"git {arguments[0]} took longer than {timeout_s:.0f} s",
+            "Is the repository on a slow or broken disk? `git fsck` may tell.",
+        ) from error
     if done.returncode != 0:
         said = done.stderr.decode("utf-8", "replace").strip().replace("\n", "; ")[:500]
         if "No space left on device" in said or "Read-only file system" in said:
-            raise StorageError(f"git {arguments[0]} could not write: {said}", _DISK_MEND)
-        raise RepositoryError(f"git {arguments[0]} failed: {said}", "")
+            raise StorageError(f"git {arguments[0]} could not write: {said}", DISK_MEND)
+        raise RepositoryError(
+            f"git {arguments[0]} failed: {said}", "`git fsck` in the repository may tell why."
+        )
     return done.stdout
 
 
@@ -210,7 +215,7 @@ def create(source: Source, git_dir: Path, tree: Path) -> None:
             path.write_text(text, "utf-8", "surrogateescape")
         (tree / ".git").write_text("gitdir: ../git\n")
     except OSError as error:
-        raise StorageError(f"a checkout can't be made in {tree}: {error.strerror}", _DISK_MEND) from error
+        raise StorageError(f"a checkout can't be made in {tree}: {error.strerror}", DISK_MEND) from error
 
 
 def check_out(source: Source, git_dir: Path, tree: Path, sha: str) -> None:

@@ -91,7 +91,7 @@ class Slot:
                 time.sleep(_TICK_S - fresh)
             self._keep(Record(sha, writable, manifest, present=present))
         except OSError as error:
-            raise StorageError(f"{self.folder} can't be written: {error.strerror}", "") from error
+            raise _unwritable(self.folder, error) from error
 
     def note_attempts(self) -> None:
         """Write down who looks at the tree, so that a later process knows. Small enough for the event loop.
@@ -104,7 +104,7 @@ class Slot:
         try:
             self._keep(self.record)
         except OSError as error:
-            raise StorageError(f"{self.folder} can't be written: {error.strerror}", "") from error
+            raise _unwritable(self.folder, error) from error
 
     def prove(self) -> tuple[str, ...] | None:
         """None if the tree is byte for byte what was checked out, else up to ten lines on what differs."""
@@ -154,6 +154,10 @@ class Slot:
             scratch.replace(self.folder / "record.json")
             self.record = record
         self.disk_bytes = record.manifest.disk_bytes
+
+
+def _unwritable(folder: Path, error: OSError) -> StorageError:
+    return StorageError(f"{folder} can't be written: {error.strerror}", checkout.DISK_MEND)
 
 
 def _changes(slot: Slot) -> list[str]:

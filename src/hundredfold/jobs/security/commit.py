@@ -5,6 +5,7 @@ The one module of this job that reads the repository's diffs and units.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,9 @@ UNSEEN_KINDS = {
     "data": "a data file, not code",
 }
 HARMLESS_KINDS = {"docs": "documentation: no code in it"}
+
+Screen = Callable[[str, bool, str], str]
+"""(path, whether a test, its text and what was taken out of it) → why no unit of it can matter, or ""."""
 
 
 class ChangedUnit(Struct, frozen=True):
@@ -63,7 +67,7 @@ class RemovedText(Struct, frozen=True):
 class Change(Struct, frozen=True):
     """All that a commit changed. `coverage` speaks of what is not among the units; `files` counts paths.
 
-    `contents` are the files as they are after the commit, `before` as they were, where units were taken.
+    `contents` are the files that units were taken from, as they are after the commit.
     """
 
     files: int
@@ -75,8 +79,10 @@ class Change(Struct, frozen=True):
     parent: str
 
 
-def read_change(repository: Repository, sha: str, exclude: tuple[str, ...]) -> Change:
+def read_change(repository: Repository, sha: str, exclude: tuple[str, ...], screen: Screen) -> Change:
     """Read what the commit `sha` changed; of a merge, only what the merge itself changed.
+
+    A file that `screen` gives a reason for is left whole: taking a large commit apart for nothing is slow.
 
     Raises:
         RepositoryError: the commit or what it is compared with is not in the repository.
@@ -106,7 +112,6 @@ def read_change(repository: Repository, sha: str, exclude: tuple[str, ...]) -> C
             continue
         try:
             new = repository.file(sha, path) if file.status != "deleted" else None
-            old = repository.file(parent, file.old_path) if parent and file.old_path else None
         except RepositoryError as error:
             coverage.append(Coverage(path, "", "not_looked_at", f"can't be read: {error}"))
             continue
@@ -118,9 +123,13 @@ def read_change(repository: Repository, sha: str, exclude: tuple[str, ...]) -> C
         if new is None:
             coverage.append(Coverage(path, "", "screened", "the file was removed: nothing of it is left"))
             continue
-        contents[path] = new
         lines = file_lines(new)
-        for unit in changed_units(path, old, new, file):
+        harmless = screen(path, kind == "test", "\n".join([*lines, *(text for _, _, text in taken_out)]))
+        if harmless:
+            coverage.append(Coverage(path, "", "screened", harmless))
+            continue
+        contents[path] = new
+        for unit in changed_units(path, None, new, file):
             start, end = max(1, unit.start_line), min(unit.end_line, len(lines))
             units.append(
                 ChangedUnit(

@@ -95,7 +95,7 @@ class SecurityJob:
     def advance(self, project: Project, item: Item, rounds: tuple[Round, ...], *, model: bool) -> Step:
         """See `jobs.protocol.Job.advance`."""
         try:
-            seen = survey(project, item.revision)
+            seen = survey(project, item)
         except RepositoryError as error:
             reason = f"can't be read: {error}"
             return Done(coverage=(Coverage("", "", "not_looked_at", reason),), complete=False, note=reason)

@@ -135,6 +135,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("run", sa.String(), nullable=True),
         sa.Column("found_us", sa.BigInteger(), nullable=False),
+        sa.Column("queued_us", sa.BigInteger(), nullable=False),
         sa.Column("changed_us", sa.BigInteger(), nullable=False),
         sa.Column("dropped", sa.JSON(), nullable=True),
         sa.ForeignKeyConstraint(["project"], ["projects.slug"], name=op.f("fk_items_project")),

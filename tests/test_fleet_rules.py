@@ -1,0 +1,140 @@
+"""What the fleet holds whatever jobs and agents do: faults are told, answers obey, unreviewed work is bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from subprocess import DEVNULL, Popen
+from typing import Any
+
+import pytest
+
+from hundredfold.agents.protocol import ErrorKind, Outcome
+from hundredfold.config import Settings, place_of
+from hundredfold.fleet.answers import judged
+from hundredfold.fleet.assembly import assembled
+from hundredfold.fleet.run import Run
+from hundredfold.jobs.protocol import Project, Report
+from hundredfold.sources.git import open_repository
+from hundredfold.store import items
+from hundredfold.store.blobs import Blobs
+from hundredfold.store.database import open_database, sqlite_url
+from hundredfold.store.items import keep_project
+from hundredfold.vocabulary import AgentTask, Coverage, Done, Item, Round, Step
+from tests.support.program import command, hundredfold, weak_project
+from tests.support.provider import simulated_provider
+from tests.support.repositories import RepositoryMaker
+
+Make = Callable[..., RepositoryMaker]
+SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+TASK = AgentTask("ask", "?", SCHEMA, "0" * 40)
+
+
+@pytest.mark.parametrize(
+    ("text", "state"),
+    [
+        ('{"n": 1}', "ok"),
+        ('{"n": "1"}', "schema"),
+        ("{}", "schema"),
+        ("[1]", "schema"),
+        ("I think that 1 is", "schema"),
+        ("", "schema"),
+    ],
+)
+def test_only_an_answer_by_the_schema_reaches_the_job(text: str, state: str) -> None:
+    found, value, error = judged(TASK, Outcome("completed", text=text))
+    assert (found, value is not None, bool(error)) == (state, state == "ok", state != "ok")
+
+
+@pytest.mark.parametrize(
+    ("kind", "state"),
+    [("throttled", "throttled"), ("quota", "limit"), ("stalled", "timeout"), ("deadline", "timeout")]
+    + [(kind, "failed") for kind in ("provider", "auth", "request", "agent", "context")],
+)
+def test_every_failure_has_its_state_and_its_words(kind: ErrorKind, state: str) -> None:
+    assert judged(TASK, Outcome("failed", error_kind=kind)) == (state, None, kind)
+
+
+class FaultyJob:
+    """A job of a third party with a fault for one of its three items."""
+
+    name = "security"
+
+    def discover(self, project: Project) -> Iterator[Item]:
+        for number in range(3):
+            key = f"i-{number:012}"
+            yield Item(key, project.slug, self.name, str(number), str(number), f"Item {number}", "HEAD")
+
+    def advance(self, project: Project, item: Item, rounds: tuple[Round, ...], *, model: bool) -> Step:
+        if item.key == "1":
+            raise KeyError("missing")
+        return Done(coverage=(Coverage("a.py", item.key, "screened"),))
+
+    def planned(self, project: Project, item: Item) -> tuple[AgentTask, ...]:
+        return ()
+
+    def report(self, project: Project, findings: Any, coverage: Any) -> list[Report]:
+        return []
+
+
+async def test_a_fault_in_a_job_fails_its_item_by_name_and_spares_the_others(
+    make_repository: Make, home: Path
+) -> None:
+    maker = make_repository()
+    maker.commit({"a.py": "a = 1\n"}, "One")
+    repository, settings, job = open_repository(maker.root), Settings(), FaultyJob()
+    place = place_of(maker.root, settings)
+    database = open_database(sqlite_url(home / "hundredfold.db"))
+    keep_project(database, place.slug, place.root)
+    async with assembled(
+        place, settings, database, Blobs(home / "blobs"), repository, [job], person="Ada", model=False
+    ) as assembly:
+        run = Run(assembly, "Ada")
+        await run.take_in([job])
+        async with asyncio.timeout(60):
+            await run.drain(asyncio.Event(), lambda _: None)
+    rows = {row.item.key: row for row in items.of_project(database, place.slug)}
+    assert {key: row.state for key, row in rows.items()} == {"0": "done", "1": "failed", "2": "done"}
+    assert "security" in rows["1"].reason and "missing" in rows["1"].reason
+    repository.close()
+    database.close()
+
+
+def test_new_items_wait_while_the_inbox_is_full(make_repository: Make, tmp_path: Path) -> None:
+    maker = make_repository()
+    with simulated_provider(tmp_path, seed=5, mind={"p_true": 1.0}) as provider:
+        repo = weak_project(maker, provider.base_url, extra="[fleet]\nreview-minutes = 1.0")
+        assert hundredfold("run", "--json", repo=repo).json()["taken"]["deferred"] == 0
+        waiting = hundredfold("inbox", "--json", repo=repo).json()
+        assert waiting["pending_minutes"] > 1, "the seed brings about proposals"
+        maker.commit({"late.py": "import os\n\n\ndef late(a):\n    os.system(a)\n"}, "Later")
+        asked = len(provider.lines())
+        said = hundredfold("run", repo=repo)
+        assert "wait" in said.out and "review-minutes" in said.out
+        assert len(provider.lines()) == asked, "no more work is made for people who have enough"
+        ids = [one["id"] for one in waiting["proposals"]]
+        hundredfold("reject", *ids, "--reason", "seen", "--by", "Ada", repo=repo)
+        assert hundredfold("run", "--json", repo=repo).json()["taken"]["queued"] >= 1
+
+
+def test_a_run_without_a_model_lists_what_a_killed_run_with_one_had_asked(
+    make_repository: Make, tmp_path: Path
+) -> None:
+    with simulated_provider(tmp_path, seed=3, latency={"first_byte_ms": 3000.0}) as provider:
+        repo = weak_project(make_repository(), provider.base_url, commits=2)
+        run = Popen(command("run", repo=repo), stdout=DEVNULL, stderr=DEVNULL, start_new_session=True)
+        deadline = time.monotonic() + 60
+        while not provider.lines():
+            assert run.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        run.kill()
+        run.wait()
+        report = hundredfold("run", "--no-model", "--json", repo=repo)
+        assert report.code == 0, (report.out, report.err)
+        assert report.json()["halted"] is None
+        assert report.json()["items"] == {"listed": 2}
+        again = hundredfold("run", "--json", repo=repo)
+        assert again.json()["taken"]["queued"] == 2
+        assert again.json()["coverage"]["not_looked_at"] == 0
