@@ -9,6 +9,8 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from hundredfold.fleet.engine import Engine, StepTaken, TryTaken
 from hundredfold.store.database import Database, open_database, sqlite_url
 
@@ -114,3 +116,19 @@ async def test_after_a_kill_the_next_launch_brings_every_item_to_its_end(tmp_pat
     work = Recorder()
     await work_off(open_database(url), work, 6)
     assert sorted(work.ended) == [f"i-{n}" for n in range(6)]
+
+
+async def test_ended_workflows_are_forgotten_after_a_week_and_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = open_database(sqlite_url(tmp_path / "x.db"))
+    await work_off(database, Recorder(), 3)
+    engine = Engine(database, "p", Recorder(), items=1, attempts=1, per_provider=1)
+    await engine.launch()
+    try:
+        assert await engine.forget_old() == 0
+        monkeypatch.setattr("hundredfold.fleet.engine.KEPT_DAYS", -1)
+        assert await engine.forget_old() == 3
+        assert await engine.forget_old() == 0
+    finally:
+        await engine.close()

@@ -1,4 +1,4 @@
-"""What the fleet holds whatever jobs and agents do: faults are told, answers obey, unreviewed work is bounded."""
+"""What the fleet holds whatever jobs and agents do: faults are told, answers obey, unread work is bounded."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_new_items_wait_while_the_inbox_is_full(make_repository: Make, tmp_path:
 def test_a_run_without_a_model_lists_what_a_killed_run_with_one_had_asked(
     make_repository: Make, tmp_path: Path
 ) -> None:
-    with simulated_provider(tmp_path, seed=3, latency={"first_byte_ms": 3000.0}) as provider:
+    with simulated_provider(tmp_path, seed=3, latency={"first_byte_ms": 800.0}) as provider:
         repo = weak_project(make_repository(), provider.base_url, commits=2)
         run = Popen(command("run", repo=repo), stdout=DEVNULL, stderr=DEVNULL, start_new_session=True)
         deadline = time.monotonic() + 60

@@ -102,6 +102,18 @@ def possible(path: str, text: str) -> tuple[Matcher, ...]:
     return tuple(one for one in _for_language(language_of(path)) if _hinted(one, lowered))
 
 
+def speaks_up(path: str, lines: Sequence[str]) -> bool:
+    """Whether any matcher matches anywhere in the lines: if not, they need not be taken apart into units."""
+    among = possible(path, "\n".join(lines))
+    if not among:
+        return False
+    for _, text in _statements(list(enumerate(lines, 1))):
+        lowered = text.lower()
+        if any(_hinted(matcher, lowered) and matcher.regex.search(text) for matcher in among):
+            return True
+    return False
+
+
 def match(
     path: str,
     lines: Sequence[tuple[int, str]],

@@ -13,6 +13,7 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol, TypedDict
 
@@ -28,6 +29,8 @@ MAX_ROUNDS = 12
 MAX_TRIES = 60
 FOREIGN_POLL_S = 5.0
 SETTLING_POLL_S = 0.05  # an attempt that has arrived is only waiting for its own last write
+KEPT_DAYS = 7
+MOST_FORGOTTEN = 1000  # a launch; a tenth of a second
 PRIORITY_RANGE = (1, 2**31 - 1)
 
 
@@ -233,6 +236,7 @@ class Engine:
                 polling_interval_sec=self._poll_s,
                 on_conflict="always_update",
             )
+            await self.forget_old()
         except sa.exc.DBAPIError as error:
             raise StorageError(
                 f"the engine's database refused: {error.orig}", "Check that it is writable and not full."
@@ -265,6 +269,21 @@ class Engine:
         with self._engine.connect() as connection:
             status = connection.execute(query, {"id": identity}).scalar()
         return status not in (None, "PENDING", "ENQUEUED", "DELAYED")
+
+    async def forget_old(self) -> int:
+        """Delete what ended more than `KEPT_DAYS` ago: the store has what it came to. Returns how many."""
+        before = (datetime.now(UTC) - timedelta(days=KEPT_DAYS)).isoformat()
+        old = await DBOS.list_workflows_async(
+            name="item",
+            queue_name=self.items_queue,
+            status=["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"],
+            completed_before=before,
+            limit=MOST_FORGOTTEN,
+            load_input=False,
+            load_output=False,
+        )
+        await DBOS.delete_workflows_async([one.workflow_id for one in old], delete_children=True)
+        return len(old)
 
     async def close(self) -> None:
         """Stop dispatching. What is not finished stays queued or is recovered by the next launch."""

@@ -64,6 +64,9 @@ class Proxy:
         if provider is None:
             message = f"The provider {granted.upstream} is not configured."
             return error_response(dialect, Problem(503, "server_error", "unknown_upstream", message))
+        if sum(one.in_flight for one in self._providers.values()) >= MOST_IN_FLIGHT:
+            message = "Too many requests are in flight."
+            return error_response(dialect, Problem(503, "server_error", "gateway_busy", message))
         try:
             async with asyncio.timeout(UPLOAD_S):
                 raw = await request.read()
@@ -91,9 +94,6 @@ class Proxy:
     async def _metered(
         self, request: web.BaseRequest, granted: Granted, provider: Provider, dialect: Dialect, call: Call
     ) -> web.StreamResponse:
-        if sum(one.in_flight for one in self._providers.values()) >= MOST_IN_FLIGHT:
-            message = "Too many requests are in flight."
-            return error_response(dialect, Problem(503, "server_error", "gateway_busy", message))
         try:
             encoding = request.headers.get("Content-Encoding", "").strip().lower()
             plain = opened(call.body, encoding, MOST_BODY_BYTES)

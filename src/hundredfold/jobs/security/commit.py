@@ -31,8 +31,8 @@ UNSEEN_KINDS = {
 }
 HARMLESS_KINDS = {"docs": "documentation: no code in it"}
 
-Screen = Callable[[str, bool, str], str]
-"""(path, whether a test, its text and what was taken out of it) → why no unit of it can matter, or ""."""
+Screen = Callable[[str, bool, list[str]], str]
+"""(path, whether a test, its lines and those taken out of it) → why no unit of it can matter, or ""."""
 
 
 class ChangedUnit(Struct, frozen=True):
@@ -124,7 +124,7 @@ def read_change(repository: Repository, sha: str, exclude: tuple[str, ...], scre
             coverage.append(Coverage(path, "", "screened", "the file was removed: nothing of it is left"))
             continue
         lines = file_lines(new)
-        harmless = screen(path, kind == "test", "\n".join([*lines, *(text for _, _, text in taken_out)]))
+        harmless = screen(path, kind == "test", [*lines, *(text for _, _, text in taken_out)])
         if harmless:
             coverage.append(Coverage(path, "", "screened", harmless))
             continue

@@ -10,7 +10,7 @@ from threading import Lock
 import msgspec
 from msgspec import Struct
 
-from hundredfold.evidence.matchers import Matcher, language_of, match, possible
+from hundredfold.evidence.matchers import Matcher, language_of, match, possible, speaks_up
 from hundredfold.evidence.secrets import Secret, find_secrets, may_hold_secrets
 from hundredfold.jobs.protocol import Project
 from hundredfold.jobs.security.commit import Change, ChangedUnit, read_change
@@ -151,16 +151,17 @@ def rules_file(project: Project) -> Path | None:
     return project.root / project.job.semgrep_rules if project.job.semgrep_rules else None
 
 
-def _screen(path: str, is_test: bool, text: str) -> str:
+def _screen(path: str, is_test: bool, lines: list[str]) -> str:
     """Why a file need not be taken apart: nothing that round 0 has can speak up in it. "" if it could."""
+    text = "\n".join(lines)
     if may_hold_secrets(text):
         return ""
-    if not is_test and (possible(path, text) or bandit_may_speak(path, text)):
+    if not is_test and (bandit_may_speak(path, text) or speaks_up(path, lines)):
         return ""
     return _screened(path, is_test)
 
 
-def _keep_all(_path: str, _is_test: bool, _text: str) -> str:
+def _keep_all(_path: str, _is_test: bool, _lines: list[str]) -> str:
     """With rules of the user's own nobody knows beforehand which files matter."""
     return ""
 
