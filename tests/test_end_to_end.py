@@ -131,3 +131,16 @@ def test_an_unreachable_provider_is_told_and_its_items_are_not_clean(make_reposi
     report = ran.json()
     assert report["items"] == {"incomplete": 1}
     assert report["coverage"]["investigated"] == 0
+
+
+def test_text_from_commits_cannot_steer_the_terminal(make_repository: Make, tmp_path: Path) -> None:
+    with simulated_provider(tmp_path, seed=1) as provider:
+        maker = make_repository()
+        repo = weak_project(maker, provider.base_url, commits=1)
+        maker.commit(
+            {"x.py": "import os\n\n\ndef x(a):\n    os.system(a)\n"}, "\x1b[2J\x1b]0;owned\x07 Harmless"
+        )
+        for arguments in (("plan",), ("run",), ("run", "--no-model"), ("inbox",), ("spend", "--by", "item")):
+            said = hundredfold(*arguments, repo=repo)
+            assert "\x1b" not in said.out + said.err, arguments
+            assert "\x07" not in said.out + said.err, arguments

@@ -1,4 +1,4 @@
-"""What the fleet holds whatever jobs and agents do: faults are told, answers obey, unread work is bounded."""
+"""What the fleet holds whatever jobs and agents do: faults are told by name, and answers obey their schema."""
 
 from __future__ import annotations
 
@@ -100,23 +100,6 @@ async def test_a_fault_in_a_job_fails_its_item_by_name_and_spares_the_others(
     assert "security" in rows["1"].reason and "missing" in rows["1"].reason
     repository.close()
     database.close()
-
-
-def test_new_items_wait_while_the_inbox_is_full(make_repository: Make, tmp_path: Path) -> None:
-    maker = make_repository()
-    with simulated_provider(tmp_path, seed=5, mind={"p_true": 1.0}) as provider:
-        repo = weak_project(maker, provider.base_url, extra="[fleet]\nreview-minutes = 1.0")
-        assert hundredfold("run", "--json", repo=repo).json()["taken"]["deferred"] == 0
-        waiting = hundredfold("inbox", "--json", repo=repo).json()
-        assert waiting["pending_minutes"] > 1, "the seed brings about proposals"
-        maker.commit({"late.py": "import os\n\n\ndef late(a):\n    os.system(a)\n"}, "Later")
-        asked = len(provider.lines())
-        said = hundredfold("run", repo=repo)
-        assert "wait" in said.out and "review-minutes" in said.out
-        assert len(provider.lines()) == asked, "no more work is made for people who have enough"
-        ids = [one["id"] for one in waiting["proposals"]]
-        hundredfold("reject", *ids, "--reason", "seen", "--by", "Ada", repo=repo)
-        assert hundredfold("run", "--json", repo=repo).json()["taken"]["queued"] >= 1
 
 
 def test_a_run_without_a_model_lists_what_a_killed_run_with_one_had_asked(

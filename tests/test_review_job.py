@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from hundredfold.config import JobSettings
-from hundredfold.errors import RepositoryError
+from hundredfold.config import JobSettings, Settings, load_settings
+from hundredfold.errors import ConfigError, RepositoryError
 from hundredfold.jobs.protocol import Earlier, Project, load_job
 from hundredfold.jobs.review import ReviewJob, asking
 from hundredfold.sources.git import open_repository
@@ -84,8 +85,6 @@ def ended(project: Project, *values: dict[str, Any] | None) -> Done:
 
 def test_the_job_is_offered_by_entry_point_and_off_unless_configured() -> None:
     assert load_job("review").name == "review"
-    from hundredfold.config import Settings
-
     assert set(Settings().job) == {"security"}
 
 
@@ -232,6 +231,36 @@ def test_a_rebase_that_changes_nothing_costs_no_question_and_renews_the_verdict(
     assert isinstance(done, Done) and done.complete
     assert done.proposals[0].preconditions == {"head:feature": item.revision}
     assert len(done.proposals[0].findings) == 1
+
+
+def test_a_review_by_other_rules_does_not_count(maker: RepositoryMaker) -> None:
+    record = recorded(only(project_of(maker)), ended(project_of(maker), value(said())))
+    maker.commit({"other.py": "z = 1\n"})
+    wishes: tuple[tuple[dict[str, Any], int], ...] = (({}, 1), ({"votes": 3}, 3))
+    for settings, parts in wishes:
+        project = project_of(maker, record, **settings)
+        prompt = JOB.planned(project, only(project))[0].prompt
+        assert prompt.count("\npart: ") == parts, "two functions were reviewed, by two votes"
+
+
+def test_a_head_that_is_gone_is_no_ground_to_build_on(maker: RepositoryMaker) -> None:
+    record = recorded(only(project_of(maker)), ended(project_of(maker), value(said())))
+    rows = tuple({**row, "revision": "0" * 40} for row in record.coverage)
+    project = project_of(maker, Earlier(record.findings, rows))
+    assert JOB.planned(project, only(project))[0].prompt.count("\npart: ") == 2
+
+
+def test_a_head_without_a_branch_is_bound_to_its_commit(maker: RepositoryMaker) -> None:
+    maker.git("checkout", "-q", "--detach")
+    sha = maker.git("rev-parse", "HEAD")
+    assert ended(project_of(maker), value(said())).proposals[0].preconditions == {"commit": sha}
+
+
+@pytest.mark.parametrize("lines", ["passes = 1", "votes = 0", "cap = 0"])
+def test_settings_that_can_elect_nothing_are_refused(tmp_path: Path, lines: str) -> None:
+    (tmp_path / "hundredfold.toml").write_text(f"[job.review]\n{lines}\n")
+    with pytest.raises(ConfigError, match=r"job\.review\."):
+        load_settings(tmp_path)
 
 
 def test_without_a_model_parts_are_listed_with_where_to_look_and_nothing_is_called_clean(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hundredfold.cli.context import Where
 from hundredfold.cli.output import print_json, say
 from hundredfold.errors import ConfigError
+from hundredfold.proposals.sanitise import for_terminal
 from hundredfold.store import items
 from hundredfold.store.items import ItemRow
 
@@ -42,7 +43,7 @@ def cancel(
         print_json({"cancelled": [row.item.id for row in chosen]})
     else:
         for row in chosen:
-            say(f"cancelled {row.item.id} {row.item.title}")
+            say(f"cancelled {row.item.id} {for_terminal(row.item.title)}")
     return 0
 
 

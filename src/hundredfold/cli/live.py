@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from hundredfold.cli.output import console, say
+from hundredfold.proposals.sanitise import for_terminal
 from hundredfold.store import items
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class LiveSummary:
             return
         ended = list(run.desk.board.ended)
         for line in ended[self._ended :]:
-            say(line)
+            say(for_terminal(line))
         self._ended = len(ended)
         if now - self._printed >= PLAIN_EVERY_S:
             self._printed = now
@@ -95,8 +96,8 @@ class LiveSummary:
                 row.attempt,
                 f"{int(now - row.since)} s",
                 f"{tokens:,}" if tokens else "–",
-                Text(f"{row.label}: {row.title}"),
-                Text(row.last),
+                Text(for_terminal(f"{row.label}: {row.title}")),
+                Text(for_terminal(row.last)),
             )
         rest = len(run.desk.board.rows) - len(rows)
         return Group(head, table, *([Text(f"… and {rest} more attempts")] if rest else []))

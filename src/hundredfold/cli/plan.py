@@ -17,6 +17,7 @@ from hundredfold.fleet.routing import priced_as
 from hundredfold.jobs.protocol import Project, load_job
 from hundredfold.prices.book import Cost, PriceBook, load_book
 from hundredfold.prices.money import dollars_text
+from hundredfold.proposals.sanitise import for_terminal
 from hundredfold.store import items
 from hundredfold.store.database import now_us
 from hundredfold.vocabulary import AgentTask, Item, Tier, Usage
@@ -144,7 +145,7 @@ def print_plan(plan: Plan) -> None:
             one.state,
             str(one.tasks or "–"),
             f"{tokens:,}" if tokens else "–",
-            Text(one.title),
+            Text(for_terminal(one.title)),
         )
     out.print(table)
     total = plan.expected

@@ -1,7 +1,8 @@
 """What need not be asked again: parts that are, at this head, as they were at one that was reviewed before.
 
 `remember` reads the record once, when the item is found, and freezes what it needs into the item's payload:
-the newest reviewed head of the same key, which of its parts were looked at, and the comments made. `recall`
+the newest head of the same key that was reviewed by the same rules (prompts, votes …: they stand in the
+coverage's reasons), which of its parts were looked at, and the comments made. `recall`
 compares parts by their content (code, and what the change did to it; not line numbers): an equal part is not
 asked again, and its comments stand as far as their quotes are still in it, at their new lines.
 """
@@ -37,13 +38,19 @@ class Known(Struct, frozen=True):
     findings: tuple[Finding, ...] = ()
 
 
-def remember(repository: Repository, head: Head, record: Earlier) -> dict[str, Any]:
-    """What the item's payload keeps of earlier reviews of the same key; empty if there is none."""
-    rows = [row for row in record.coverage if row["key"] == head.key and row["revision"] != head.sha]
-    newest = next((row["item"] for row in rows if row["state"] == "investigated"), None)
-    looked = [row for row in rows if row["item"] == newest and row["state"] == "investigated"]
+def remember(repository: Repository, head: Head, record: Earlier, rules: str) -> dict[str, Any]:
+    """What the item's payload keeps of earlier reviews of the same key by the same rules; empty if none."""
+    looked = [
+        row
+        for row in record.coverage
+        if row["key"] == head.key
+        and row["revision"] != head.sha
+        and row["state"] == "investigated"
+        and str(row["reason"]).startswith(rules)
+    ]
     if not looked:
         return {}
+    looked = [row for row in looked if row["item"] == looked[0]["item"]]
     since = str(looked[0]["revision"])
     try:
         base = repository.merge_base(head.against, since)

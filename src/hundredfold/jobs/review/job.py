@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -37,6 +37,9 @@ from hundredfold.vocabulary import (
     digest,
     identity,
 )
+
+if TYPE_CHECKING:
+    from hundredfold.config import JobSettings
 
 POLICY = "1"  # raise it when what this job does with the same answers changes
 MAX_SUBJECTS = 20  # commits named in a question
@@ -69,17 +72,8 @@ class ReviewJob:
         record = None
         for head in heads(project.repository, settings):
             record = record or project.earlier()
-            wished = (str(settings.passes), str(settings.votes), str(settings.cap))
-            content = digest(
-                "review",
-                POLICY,
-                questions_version(),
-                head.key,
-                head.sha,
-                head.base,
-                *wished,
-                *settings.exclude,
-            )
+            rules, cap = _rules(settings), str(settings.cap)
+            content = digest("review", rules, cap, head.key, head.sha, head.base, *settings.exclude)
             yield Item(
                 id=identity("item", project.slug, self.name, content),
                 project=project.slug,
@@ -93,7 +87,7 @@ class ReviewJob:
                     "branch": head.branch,
                     "against": head.against,
                     "base": head.base,
-                    **remember(project.repository, head, record),
+                    **remember(project.repository, head, record, rules),
                 },
             )
 
@@ -123,6 +117,12 @@ class ReviewJob:
     ) -> list[Report]:
         """review.md and coverage.json."""
         return reports(findings, coverage)
+
+
+def _rules(settings: JobSettings) -> str:
+    """By which rules a part is reviewed: what must be equal for an earlier review to count."""
+    mark = digest(POLICY, questions_version(), str(settings.passes), str(settings.votes))
+    return f"by rules {mark[:8]}"
 
 
 def _view(project: Project, item: Item) -> _View:
@@ -170,7 +170,7 @@ def _judged(project: Project, item: Item, view: _View, done: Round) -> Done:
         if part in view.beyond:
             continue
         if finished[part.content] >= votes:
-            coverage.append(Coverage(part.path, part.name, "investigated"))
+            coverage.append(Coverage(part.path, part.name, "investigated", _rules(project.job)))
         else:
             reason = f"could not finish: {finished[part.content]} of {project.job.passes} passes answered"
             coverage.append(_unseen(part, f"{reason}; {why.get(part.content, '')}"))
@@ -194,10 +194,11 @@ def _done(
     findings = findings_of(item, view.head, elected, settings.passes)
     new = {one.id for one in findings}
     standing = tuple(one for one in known.findings if one.id not in new)
+    since = f"unchanged since {known.since[:12]}"
     coverage = (
         *view.change.coverage,
         *(
-            Coverage(part.path, part.name, "investigated", f"unchanged since {known.since[:12]}")
+            Coverage(part.path, part.name, "investigated", f"{_rules(settings)}; {since}")
             for part in known.parts
         ),
         *(_unseen(part, "beyond what is asked of one review") for part in view.beyond),
