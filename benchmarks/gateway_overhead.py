@@ -128,7 +128,9 @@ def provider(port: Connection) -> None:
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
         nonlocal served
         served += 1
-        api = by_path[request.path.removeprefix("/v1")]
+        api = by_path.get(request.path.removeprefix("/v1"))
+        if api is None:
+            return web.Response(status=404)
         await request.read()
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)

@@ -1,4 +1,4 @@
-"""What the fleet holds whatever jobs and agents do: faults are told by name, and answers obey their schema."""
+"""What the fleet holds whatever jobs and agents do: faults are told by name, answers obey their schema."""
 
 from __future__ import annotations
 

@@ -226,9 +226,14 @@ def test_a_messages_usage_is_read_however_it_is_split_and_no_byte_is_lost(
 def test_later_counts_replace_earlier_ones_and_compaction_is_added() -> None:
     compacting = {"type": "compaction", "input_tokens": 180_000, "output_tokens": 3500}
     same = {"type": "message", "input_tokens": 10, "output_tokens": 40}
-    final = {"input_tokens": 20, "cache_read_input_tokens": 4000, "iterations": [compacting, same]}
+    final = {
+        "input_tokens": 20,
+        "cache_read_input_tokens": 4000,
+        "output_tokens_details": {"thinking_tokens": 30},
+        "iterations": [compacting, same],
+    }
     reading, _ = read(MESSAGES, MESSAGE_BODY, message_events(final))
-    assert reading.usage == Usage(input=184_220, cached=4000, cache_write=200, output=3540)
+    assert reading.usage == Usage(input=184_220, cached=4000, cache_write=200, output=3540, reasoning=30)
 
 
 def test_cache_writes_are_read_by_kind_where_their_sum_is_left_out() -> None:
@@ -299,8 +304,9 @@ def test_the_routes_speed_wins(asked: str | None, tier: Tier, written: str | Non
 
 
 def test_a_message_that_calls_another_model_is_refused_and_own_tools_are_reserved_for() -> None:
-    with pytest.raises(BadRequest, match="second model"):
-        MESSAGES.prepare(b'{"model": "m", "tools": [{"type": "advisor_20260301"}]}', "standard")
+    for other in (b'"tools": [{"type": "advisor_20260301"}]', b'"fallbacks": [{"model": "dearer"}]'):
+        with pytest.raises(BadRequest, match="second model"):
+            MESSAGES.prepare(b'{"model": "m", ' + other + b"}", "standard")
     search = b'{"model": "m", "max_tokens": 10, "tools": [{"type": "web_search_20250305"}]}'
     prepared = MESSAGES.prepare(search, "standard")
     assert (prepared.opaque, prepared.samplings) == (True, 11)

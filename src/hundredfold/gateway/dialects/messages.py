@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -29,7 +30,7 @@ _OPAQUE = re.compile(rb'"type"\s*:\s*"(?:image|document|container_upload)"|"file
 _OWN_TOOLS = re.compile(
     rb'"type"\s*:\s*"(?:web_search|web_fetch|code_execution|tool_search|mcp|compact)_|"mcp_servers"\s*:'
 )
-_OTHER_MODEL = re.compile(rb'"type"\s*:\s*"advisor_')
+_ADVISOR = re.compile(rb'"type"\s*:\s*"advisor_')
 _TELLING = re.compile(rb'"type"\s*:\s*"(?:message_start|message_delta|message_stop|error)"')
 _SPEEDS: dict[Tier, str] = {"fast": "fast", "standard": "standard", "flex": "standard", "batch": "standard"}
 _ERROR_TYPES = {
@@ -45,11 +46,16 @@ class _Asked(Struct):
     model: str
     max_tokens: int | None = None
     speed: str | None = None
+    fallbacks: Any = None
 
 
 class _Writes(Struct):
     ephemeral_5m_input_tokens: int | None = None
     ephemeral_1h_input_tokens: int | None = None
+
+
+class _Details(Struct):
+    thinking_tokens: int | None = None
 
 
 class _Tokens(Struct):
@@ -58,6 +64,7 @@ class _Tokens(Struct):
     cache_read_input_tokens: int | None = None
     cache_creation: _Writes | None = None
     output_tokens: int | None = None
+    output_tokens_details: _Details | None = None
     service_tier: str | None = None
     speed: str | None = None
     type: str | None = None
@@ -104,10 +111,8 @@ class Messages:
     def prepare(self, body: bytes, tier: Tier) -> Prepared:
         """See `Dialect.prepare`; there is no flex or batch here, so both go out as standard."""
         asked = _decoded(body)
-        if _OTHER_MODEL.search(body):
-            raise BadRequest(
-                "its advisor tool calls a second model, whose tokens can't be booked to this one"
-            )
+        if asked.fallbacks or _ADVISOR.search(body):
+            raise BadRequest("it names a second model, as an advisor or a fallback, besides the route's")
         speed = _SPEEDS[tier]
         headers: tuple[tuple[str, str], ...] = ()
         if (asked.speed or "standard") != speed:
@@ -228,6 +233,7 @@ def _usage(tokens: _Tokens) -> Usage | None:
             cached=cached,
             cache_write=cache_write,
             output=sum(one.output_tokens or 0 for one in counted),
+            reasoning=(tokens.output_tokens_details or _Details()).thinking_tokens or 0,
         )
     )
 
