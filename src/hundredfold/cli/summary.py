@@ -74,7 +74,9 @@ def print_summary(context: Context, result: RunResult, no_model: str) -> None:
 
 
 def _rows(context: Context, result: RunResult) -> list[ItemRow]:
-    return [row for row in items.of_project(context.database, context.place.slug) if row.run == result.run]
+    """The run's items in the order the jobs found them: newest commit first."""
+    found = items.of_project(context.database, context.place.slug)
+    return [row for row in reversed(found) if row.run == result.run]
 
 
 def _print_states(context: Context, rows: list[ItemRow]) -> None:
