@@ -115,7 +115,7 @@ def test_approve_applies_reject_needs_a_reason_undo_takes_back(
     with pytest.raises(ConfigError, match="reason"):
         reject(MOVED, where=where)
     assert reject(MOVED, reason="by design", where=where) == 0
-    assert reject(ONE, reason="changed my mind", where=where) == 2
+    assert reject(ONE, reason="changed my mind", where=where) == 9
     assert "undo it first" in capsys.readouterr().out
     assert undo(batch=RUN, where=where) == 0
     assert files_below(forge) == {}

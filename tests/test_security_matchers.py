@@ -29,6 +29,7 @@ PATHS = (
 )
 PIECES = [line for pair in PAIRS for text in (pair.weak, pair.mended) for line in text.split("\n")] + [
     "# a comment", "call(", "a,", "", "x = '../' + name", "uses: some/action@v1", "password = read()",
+    "os.", "system(x)", "  [", "pickle.loads(", "vm.", "`ls #{x}`",
 ]  # fmt: skip
 SECRETIVE = [
     'key = "Zk3mQ8xT1vB5nW7rY2pL"',

@@ -3,12 +3,13 @@
 Exit codes: 0 done · 1 a bug or an unexpected fault · 2 wrong usage or configuration · 3 the repository
 cannot be worked on · 4 something outside is missing or unreachable (binary, sandbox, provider) · 5 a budget
 or a limit stopped the work · 6 another run holds the project · 7 the disk or the database refused · 8 the run
-ended but some items could not be finished.
+ended but some items could not be finished · 9 somebody else had decided otherwise before.
 """
 
 from __future__ import annotations
 
 EXIT_INCOMPLETE = 8
+EXIT_CONFLICT = 9
 
 
 class HundredfoldError(Exception):

@@ -141,7 +141,7 @@ PAIRS = (
     Pair(
         "xxe",
         "A.java",
-        "Doc f(InputStream s) {\n  return DocumentBuilderFactory.newInstance().newDocumentBuilder().parse(s);\n}",
+        "Doc f(InputStream s) {\n  return DocumentBuilderFactory.newInstance().builder().parse(s);\n}",
         "Doc f(InputStream s) {\n  return Xml.read(s);\n}",
     ),
     Pair(

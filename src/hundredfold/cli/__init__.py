@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from hundredfold import __version__
 from hundredfold.errors import HundredfoldError
@@ -34,6 +34,7 @@ def application() -> App:
     """The commands, each loaded when it is called."""
     app = App(
         name="hundredfold",
+        default_parameter=Parameter(negative=()),
         help="Runs a fleet of coding agents on a software project and knows what every outcome cost.",
         version=__version__,
         help_format="plaintext",  # Markdown would cost every call of help 0.1 s of imports

@@ -9,14 +9,12 @@ import msgspec
 
 from hundredfold.cli.context import Context, Where
 from hundredfold.cli.output import print_json, say
-from hundredfold.errors import EXIT_INCOMPLETE, ConfigError
+from hundredfold.errors import EXIT_CONFLICT, EXIT_INCOMPLETE, ConfigError
 
 if TYPE_CHECKING:
     from hundredfold.proposals.decide import Decided
     from hundredfold.proposals.publisher import Published, Publisher
     from hundredfold.store.database import Database
-
-EXIT_CONFLICT = 2
 
 
 def approve(
@@ -71,7 +69,7 @@ def reject(
     json: bool = False,
     where: Where = Where(),  # noqa: B008
 ) -> int:
-    """Reject proposals, with a reason. Exit codes: 0 rejected, 2 somebody decided otherwise before.
+    """Reject proposals, with a reason. Exit codes: 0 rejected, 9 somebody decided otherwise before.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ def run(
     commits: int | None = None,
     range_: Annotated[str, Parameter(name="--range")] = "",
     agents: int | None = None,
-    model: bool = True,
+    model: Annotated[bool, Parameter(negative="--no-model")] = True,
     watch: bool = False,
     json: bool = False,
     where: Where = Where(),  # noqa: B008

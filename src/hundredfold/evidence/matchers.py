@@ -16,6 +16,7 @@ from importlib.resources import files
 from pathlib import PurePosixPath
 from typing import Literal
 
+import msgspec
 from msgspec import Struct
 
 MAX_LINE = 2_000  # characters of a line that are searched; every pattern is bounded, so its time is too
@@ -94,12 +95,17 @@ def language_of(path: str) -> str:
 
 
 def possible(path: str, text: str) -> tuple[Matcher, ...]:
-    """The matchers that could match somewhere in `text`: those of its language that have a hint in it.
+    """The matchers that have a hint in `text`, with only those hints: no others can match in it.
 
     Cheap enough for every file of a large commit; a file without any needs no further look.
     """
     lowered = text.lower()
-    return tuple(one for one in _for_language(language_of(path)) if _hinted(one, lowered))
+    found = []
+    for one in _for_language(language_of(path)):
+        hints = tuple(hint for hint in one.hints if hint in lowered)
+        if hints:
+            found.append(msgspec.structs.replace(one, hints=hints))
+    return tuple(found)
 
 
 def speaks_up(path: str, lines: Sequence[str]) -> bool:
@@ -181,7 +187,7 @@ def _statements(lines: Sequence[tuple[int, str]]) -> Iterator[tuple[tuple[int, .
             for following, more in kept[at + 1 : at + MAX_JOINED]:
                 numbers.append(following)
                 last = more.strip()
-                text = f"{text.rstrip()}{' ' if text.rstrip()[-1:] not in '([.' else ''}{last}"
+                text = f"{text.rstrip()} {last}"  # a blank: no hint can stand across it
                 if not last.endswith(_GOES_ON):
                     break
         yield tuple(numbers), text[:MAX_LINE]

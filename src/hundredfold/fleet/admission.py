@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager
 
 from hundredfold.config import Settings
@@ -47,16 +47,33 @@ class Admission:
         self._paused_until = paused_until
         self._reserved: dict[tuple[str, str], int] = {}
         self._known: dict[tuple[str, str], tuple[float, int]] = {}
+        self._places = {name: asyncio.Semaphore(one.max_attempts) for name, one in settings.provider.items()}
 
-    async def admit(self, item: Item, task: AgentTask, route: Route) -> AbstractContextManager[None]:
-        """Wait out a provider's pause, then reserve the expected cost until the block is left.
+    @contextlib.asynccontextmanager
+    async def admitted(
+        self, item: Item, task: AgentTask, route: Route, *, running: bool = False
+    ) -> AsyncIterator[None]:
+        """Take one of the provider's places, wait out its pause, and reserve the expected cost until the
+        block is left. An attempt that is `running` already (found again) waits for nothing.
 
         Raises:
             LimitReached: a limit leaves less than the attempt is expected to cost.
         """
-        await self._wait_out_pause(route.provider)
+        if running:
+            with self._holding(self._limits(item), self.expected_cost(task, route)):
+                yield
+            return
+        async with self._places[route.provider]:
+            await self._wait_out_pause(route.provider)
+            with await self._reserved_for(item, task, route):
+                yield
+
+    def _limits(self, item: Item) -> list[Limit]:
+        return [one for one in limits_of(self._settings, item, item.id) if one.window != "ever"]
+
+    async def _reserved_for(self, item: Item, task: AgentTask, route: Route) -> AbstractContextManager[None]:
         expected = self.expected_cost(task, route)
-        limits = [one for one in limits_of(self._settings, item, item.id) if one.window != "ever"]
+        limits = self._limits(item)
         for limit in limits:
             key = (limit.scope, limit.window)
             spent = await self._spent_under(limit)

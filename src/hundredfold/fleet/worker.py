@@ -200,38 +200,41 @@ class Worker:
             return self._unfinished(job.task, UnavailableError("no model can be asked in this run"))
         try:
             route = route_of(self.desk.settings, job.item.job, job.task, self.desk.backends)
-            reservation = await self.desk.admission.admit(job.item, job.task, route)
+            async with self.desk.admission.admitted(job.item, job.task, route):
+                return await self._claimed(job, route)
         except HundredfoldError as error:
             self._halt(error)
             return self._unfinished(job.task, error)
-        with reservation:
-            attempt = attempts.claim(
-                self.desk.database,
-                item=job.item.id,
-                run=job.run,
-                label=job.task.label,
-                place=job.where,
-                try_=job.number,
-                route=route,
-                prompt=self.desk.blobs.put(job.task.prompt.encode("utf-8", "surrogateescape")),
-                schema=self.desk.blobs.put(msgspec.json.encode(job.task.schema)),
-            )
-            token = open_grant(
-                self.desk.database,
-                attempt_id=attempt,
-                upstream=route.provider,
-                model=route.model,
-                tier=route.tier,
-                limits=limits_of(self.desk.settings, job.item, attempt),
-            )
-            return await self._run(job, attempt, route, self.desk.gateway.address_for(token), None)
+
+    async def _claimed(self, job: Try, route: Route) -> TryTaken:
+        attempt = attempts.claim(
+            self.desk.database,
+            item=job.item.id,
+            run=job.run,
+            label=job.task.label,
+            place=job.where,
+            try_=job.number,
+            route=route,
+            prompt=self.desk.blobs.put(job.task.prompt.encode("utf-8", "surrogateescape")),
+            schema=self.desk.blobs.put(msgspec.json.encode(job.task.schema)),
+        )
+        token = open_grant(
+            self.desk.database,
+            attempt_id=attempt,
+            upstream=route.provider,
+            model=route.model,
+            tier=route.tier,
+            limits=limits_of(self.desk.settings, job.item, attempt),
+        )
+        return await self._run(job, attempt, route, self.desk.gateway.address_for(token), None)
 
     async def _resume(self, job: Try, row: AttemptRow) -> TryTaken:
         if row.session is None or row.route.backend not in self.desk.backends:
             close_grant(self.desk.database, row.id)
             self._finish(row.id, "interrupted", "its agent died with the process that ran it")
             return _again(0.0)
-        return await self._run(job, row.id, row.route, "", row.session)
+        async with self.desk.admission.admitted(job.item, job.task, row.route, running=True):
+            return await self._run(job, row.id, row.route, "", row.session)
 
     async def _run(
         self, job: Try, attempt: str, route: Route, address: str, resume: dict[str, Any] | None
