@@ -254,3 +254,21 @@ def test_a_planted_weakness_is_a_clue_in_each_language(
     maker.commit({path: code})
     ask = step(project_of(maker))
     assert isinstance(ask, Ask) and f": {rule} (" in ask.tasks[0].prompt
+
+
+def test_a_commit_is_surveyed_once_for_all_rounds(weak: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = answered(step(weak), found(claim()))
+    monkeypatch.setattr("hundredfold.jobs.security.survey.read_change", None)
+    done = step(weak, first, answered(step(weak, first), review("upheld")))
+    assert len(done.findings) == 1
+
+
+def test_what_only_secrets_were_searched_for_in_says_so(make_repository: Make) -> None:
+    maker = make_repository()
+    maker.commit({"a.py": "x = 1\n"})
+    maker.commit({"tests/test_a.py": WEAK, "style.css": "a { b: c }\n", "plain.py": "y = x + 1\n"})
+    done = step(project_of(maker))
+    reasons = {one.path: one.reason for one in done.coverage}
+    assert "a test: searched for secrets only" in reasons["tests/test_a.py"]
+    assert "no matcher speaks its language" in reasons["style.css"]
+    assert "no matcher, secret pattern or scanner spoke up" in reasons["plain.py"]

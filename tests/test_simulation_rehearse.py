@@ -44,6 +44,7 @@ async def little_fleet(settings: Settings, place: Place) -> None:
                 "payload": {},
                 "state": state,
                 "found_us": 1,
+                "queued_us": 1,
                 "changed_us": 1,
             }
             connection.execute(sa.insert(schema.items), item | rest)

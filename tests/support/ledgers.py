@@ -52,6 +52,7 @@ def keep_attempts(database: Database, *ids: str) -> None:
                     state="working",
                     reason="",
                     found_us=0,
+                    queued_us=0,
                     changed_us=0,
                 )
             )

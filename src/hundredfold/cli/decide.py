@@ -27,7 +27,7 @@ def approve(
 ) -> int:
     """Approve proposals and apply them.
 
-    Each is applied once, and only if what it was made for still holds. Exit codes: 0 applied, 2 somebody
+    Each is applied once, and only if what it was made for still holds. Exit codes: 0 applied, 9 somebody
     decided otherwise before, 8 some could not be applied (they say why; approve them again to retry).
 
     Parameters
