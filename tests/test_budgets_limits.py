@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hundredfold.budgets.limits import Counters, Refusal, Reservation, counter_key, period_start_us
+from hundredfold.budgets.limits import Counters, Refusal, Reservation, counter_key
 from hundredfold.vocabulary import Limit
 
 DAY_US = 86_400_000_000
@@ -73,6 +73,6 @@ def test_a_new_utc_day_begins_at_nothing_and_settles_to_the_day_of_the_request()
 
 
 def test_periods_begin_at_utc_midnight_and_on_the_first() -> None:
-    assert period_start_us("day", NOON) == NOON - DAY_US // 2
-    assert period_start_us("month", NOON) == NOON - DAY_US // 2 - 22 * DAY_US
-    assert period_start_us("ever", NOON) == 0
+    assert Limit("project:p", "day", 1).period_start_us(NOON) == NOON - DAY_US // 2
+    assert Limit("project:p", "month", 1).period_start_us(NOON) == NOON - DAY_US // 2 - 22 * DAY_US
+    assert Limit("project:p", "ever", 1).period_start_us(NOON) == 0

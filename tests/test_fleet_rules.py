@@ -9,10 +9,11 @@ from pathlib import Path
 from subprocess import DEVNULL, Popen
 from typing import Any
 
+import psutil
 import pytest
 
 from hundredfold.agents.protocol import ErrorKind, Outcome
-from hundredfold.config import Settings, place_of
+from hundredfold.config import Settings, load_settings, place_of
 from hundredfold.fleet.answers import judged
 from hundredfold.fleet.assembly import assembled
 from hundredfold.fleet.run import Run
@@ -102,6 +103,12 @@ async def test_a_fault_in_a_job_fails_its_item_by_name_and_spares_the_others(
     database.close()
 
 
+def gateways_of(repo: Path) -> list[str]:
+    state = str(place_of(repo, load_settings(repo)).state)
+    lines = [" ".join(one.info["cmdline"] or ()) for one in psutil.process_iter(["cmdline"])]
+    return [line for line in lines if "hundredfold.gateway" in line and state in line]
+
+
 def test_a_run_without_a_model_lists_what_a_killed_run_with_one_had_asked(
     make_repository: Make, tmp_path: Path
 ) -> None:
@@ -118,6 +125,7 @@ def test_a_run_without_a_model_lists_what_a_killed_run_with_one_had_asked(
         assert report.code == 0, (report.out, report.err)
         assert report.json()["halted"] is None
         assert report.json()["items"] == {"listed": 2}
+        assert not gateways_of(repo), "the killed run's gateway is stopped"
         again = hundredfold("run", "--json", repo=repo)
         assert again.json()["taken"]["queued"] == 2
         assert again.json()["coverage"]["not_looked_at"] == 0

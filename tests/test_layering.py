@@ -21,7 +21,8 @@ PURE = ("evidence", "prices", "economics")
 
 #: from the ground up; a package may import itself and what stands below it
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors"}),
+    frozenset({"errors", "refusals", "tasks"}),
+    frozenset({"gitcommand"}),
     frozenset({"vocabulary"}),
     frozenset({"config"}),
     frozenset({"evidence", "prices", "economics"}),

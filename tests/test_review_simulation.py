@@ -8,8 +8,8 @@ from random import Random
 import jsonschema
 
 from hundredfold.evidence.diffs import FileDiff, Hunk
+from hundredfold.jobs.changes import Part
 from hundredfold.jobs.review.asking import part_block, schema
-from hundredfold.jobs.review.change import Part
 from hundredfold.jobs.review.claims import Claim, check_claims
 from hundredfold.jobs.review.heads import Head
 from hundredfold.jobs.review.verdicts import elect

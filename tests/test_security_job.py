@@ -224,6 +224,15 @@ def test_excluded_files_are_shown_as_not_looked_at(weak: Project) -> None:
     ]
 
 
+def test_a_check_that_goes_with_all_of_its_file_is_asked_about(make_repository: Make) -> None:
+    maker = make_repository()
+    maker.commit({"a.py": "def view(request):\n    check_permission(request.user)\n    return 1\n"})
+    maker.commit({"a.py": ""})
+    ask = step(project_of(maker))
+    assert isinstance(ask, Ask)
+    assert "removed-" in ask.tasks[0].prompt and "check_permission" in ask.tasks[0].prompt
+
+
 def test_a_file_that_bandit_cannot_parse_is_said_to_be_unscanned(make_repository: Make) -> None:
     maker = make_repository()
     maker.commit({"a.py": "x = 1\n"})

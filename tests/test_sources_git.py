@@ -417,6 +417,21 @@ def test_closing_leaves_no_process_and_no_folder(make_repository: Make) -> None:
     assert not folder.exists()
 
 
+def test_the_id_that_a_diff_tells_reads_the_same_file(make_repository: Make, opened: Open) -> None:
+    repo = make_repository()
+    repo.commit({"a.py": "one\n", "sub/new\nline.txt": "b\n"})
+    (repo.root / "link").symlink_to("a.py")
+    sha = repo.commit({"a.py": "two\n", "sub/new\nline.txt": "c\n"})
+    found = opened(repo.root)
+    files = found.diff(sha).files
+    assert {file.path for file in files} == {"a.py", "link", "sub/new\nline.txt"}
+    for file in files:
+        assert file.new_oid
+        assert found.file(sha, file.path, file.new_oid) == found.file(sha, file.path)
+    with pytest.raises(RepositoryError, match=r"no file 'a\.py'"):
+        found.file(sha, "a.py", "0" * 40)
+
+
 # ------------------------------------------------------------------ size
 
 

@@ -9,6 +9,7 @@ Ids are derived from content (`identity`), so doing a thing twice finds what was
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any, Literal
 
@@ -309,6 +310,15 @@ class Limit(Struct, frozen=True):
     scope: str
     window: Literal["day", "month", "ever"]
     picodollars: int
+
+    def period_start_us(self, at_us: int) -> int:
+        """When the UTC day or month that holds `at_us` began, in microseconds; 0 for "ever"."""
+        if self.window == "ever":
+            return 0
+        moment = datetime.fromtimestamp(at_us / 1_000_000, UTC)
+        midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+        start = midnight if self.window == "day" else midnight.replace(day=1)
+        return int(start.timestamp()) * 1_000_000
 
 
 # ------------------------------------------------------------------ the machine

@@ -10,9 +10,6 @@ then `seed` with the mark. What settles in between counts once.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Literal
-
 from msgspec import Struct
 
 from hundredfold.vocabulary import Limit
@@ -21,19 +18,9 @@ CounterKey = tuple[str, str, int]  # scope, window, start of the period in UTC m
 MOST_COUNTERS = 100_000
 
 
-def period_start_us(window: Literal["day", "month", "ever"], at_us: int) -> int:
-    """When the UTC day or month that holds `at_us` began, in microseconds; 0 for "ever"."""
-    if window == "ever":
-        return 0
-    moment = datetime.fromtimestamp(at_us / 1_000_000, UTC)
-    midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
-    start = midnight if window == "day" else midnight.replace(day=1)
-    return int(start.timestamp()) * 1_000_000
-
-
 def counter_key(limit: Limit, at_us: int) -> CounterKey:
     """The counter that a request sent at `at_us` falls under."""
-    return (limit.scope, limit.window, period_start_us(limit.window, at_us))
+    return (limit.scope, limit.window, limit.period_start_us(at_us))
 
 
 class Counter(Struct):

@@ -39,6 +39,14 @@ agents = 20
 [job.security]
 commits = 10            # the newest ones; or range = "v1.0..HEAD"
 cadence = "*/10 * * * *"  # for `run --watch`, UTC
+
+# Several agents review a branch against its base; what enough of them say becomes one comment.
+# [job.review]
+# base = "main"         # default: origin's default branch, else main or master
+# branches = ["feature"]  # default: the one that is checked out
+# passes = 5            # agents that look at the same change
+# votes = 2             # of them must say the same
+# cap = 8               # comments of one review at most
 """
 
 

@@ -14,7 +14,7 @@ from hundredfold.cli.output import console, print_json
 from hundredfold.fleet.assembly import why_no_model
 from hundredfold.fleet.desk import earlier
 from hundredfold.fleet.routing import priced_as
-from hundredfold.jobs.protocol import Project, load_job
+from hundredfold.jobs.protocol import Project, load_job, review_minutes
 from hundredfold.prices.book import Cost, PriceBook, load_book
 from hundredfold.prices.money import dollars_text
 from hundredfold.proposals.sanitise import for_terminal
@@ -102,7 +102,7 @@ def plan_job(context: Context, name: str) -> Plan:
         tasks=len(everything),
         expected=sum((one.expected for one in everything), Usage()),
         cost=cost_by_tier(book, prices, model, everything),
-        review_minutes=2.0 * sum(1 for one in planned if one.tasks),
+        review_minutes=review_minutes(job, project) * sum(1 for one in planned if one.tasks),
         no_model=why_no_model(settings, [name]),
     )
 

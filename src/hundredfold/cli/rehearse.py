@@ -11,11 +11,7 @@ from cyclopts import Parameter
 from hundredfold.cli.choice import chosen_jobs, overridden
 from hundredfold.cli.context import Context, Where
 from hundredfold.cli.output import print_json, say
-from hundredfold.cli.run import conducted
 from hundredfold.config import Place, Settings
-from hundredfold.prices.book import load_book
-from hundredfold.simulation.rehearse import rehearse as rehearsed
-from hundredfold.simulation.report import text_report
 
 
 def rehearse(
@@ -55,6 +51,11 @@ def rehearse(
     json
         Print one JSON document.
     """
+    from hundredfold.cli.conduct import conducted
+    from hundredfold.prices.book import load_book
+    from hundredfold.simulation.rehearse import rehearse as rehearsed
+    from hundredfold.simulation.report import text_report
+
     context = where.open()
     settings = overridden(context.settings, commits or (None if range_ else agents), range_, agents)
     names = chosen_jobs(settings, job)

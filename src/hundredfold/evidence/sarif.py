@@ -40,7 +40,6 @@ def sarif(findings: Sequence[Finding], coverage: Sequence[Mapping[str, Any]], *,
             "driver": {
                 "name": "hundredfold",
                 "semanticVersion": version,
-                "informationUri": "https://pypi.org/project/hundredfold/",
                 "rules": rules,
             }
         },

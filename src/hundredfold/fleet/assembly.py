@@ -19,7 +19,7 @@ from hundredfold.fleet.desk import Desk
 from hundredfold.fleet.engine import Engine
 from hundredfold.fleet.routing import provider_of, route_of
 from hundredfold.fleet.worker import Worker
-from hundredfold.gateway.client import GatewayHandle, ensure_gateway, supervise
+from hundredfold.gateway.client import GatewayHandle, ensure_gateway, stop_leftover, supervise
 from hundredfold.gateway.settings import GatewayConfig, Upstream
 from hundredfold.jobs.protocol import Job
 from hundredfold.prices.book import PriceBook, load_book
@@ -101,6 +101,8 @@ async def assembled(
         gateway = None
         if model:
             gateway = await _gateway(stack, place, settings, database, person)
+        else:
+            await stop_leftover(place.state / "gateway")
         backends = _backends(place, settings) if model else {}
         stack.push_async_callback(_close_all, backends)
         pool = GitWorkspacePool(

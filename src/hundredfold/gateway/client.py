@@ -153,6 +153,10 @@ class GatewayHandle:
             await asyncio.sleep(WATCH_EVERY_S)
         return None
 
+    async def found(self) -> bool:
+        """Whether a gateway of this folder answers."""
+        return await self._find() is not None
+
     async def _find(self) -> GatewayStatus | None:
         self._address = self._state.read_address()
         if self._address is None:
@@ -199,6 +203,19 @@ async def ensure_gateway(state_dir: Path, config: GatewayConfig) -> GatewayHandl
         await handle.close()
         raise
     return handle
+
+
+async def stop_leftover(state_dir: Path) -> None:
+    """Stop the gateway that a killed run left in this folder, if there is one."""
+    state = StateFolder(state_dir)
+    if state.read_address() is None:
+        return
+    handle = GatewayHandle(state, state.read_config())
+    try:
+        if await handle.found():
+            await handle.stop()
+    finally:
+        await handle.close()
 
 
 async def supervise(handle: GatewayHandle) -> None:

@@ -87,7 +87,10 @@ class Poster:
         except (StorageError, OSError) as error:
             self.trouble = str(error)
             if isinstance(error, OSError):
-                raise StorageError(f"the journal can't be read: {error}") from error
+                raise StorageError(
+                    f"the journal can't be read: {error}",
+                    "Is its disk there and readable? The gateway tries again; nothing is lost.",
+                ) from error
             raise
         self.trouble = ""
         self.started = True

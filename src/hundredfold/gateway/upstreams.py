@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import email.utils
-import math
 import time
 from collections.abc import Mapping
 
@@ -13,15 +11,12 @@ from yarl import URL
 
 from hundredfold.gateway.dialects.protocol import Dialect
 from hundredfold.gateway.settings import GatewayConfig, Upstream
+from hundredfold.refusals import QUOTA_CODES, pause_asked
 
 CONNECT_S = 30.0
 LONGEST_EXCHANGE_S = 6 * 3600.0
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 300.0
-#: error codes that no waiting mends
-QUOTA_CODES = frozenset(
-    {"insufficient_quota", "billing_hard_limit_reached", "usage_limit_reached", "billing_error"}
-)
 #: what asks for a pause; 529 is Anthropic's "overloaded"
 THROTTLES = frozenset({429, 529})
 
@@ -85,23 +80,6 @@ class Provider:
         """Close the connections."""
         if self._session is not None:
             await self._session.close()
-
-
-def pause_asked(headers: Mapping[str, str], now_s: float) -> float | None:
-    """Seconds of pause by `retry-after-ms` or `retry-after` (seconds or a date, RFC 9110 10.2.3)."""
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        value = headers.get(name, "")
-        try:
-            seconds = float(value) * unit
-        except ValueError:
-            continue
-        if math.isfinite(seconds) and seconds >= 0:
-            return seconds
-    try:
-        moment = email.utils.parsedate_to_datetime(headers.get("retry-after", ""))
-    except ValueError:
-        return None
-    return max(0.0, moment.timestamp() - now_s)
 
 
 def providers(config: GatewayConfig, environment: Mapping[str, str]) -> dict[str, Provider]:

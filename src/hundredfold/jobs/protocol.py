@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -19,6 +19,9 @@ from hundredfold.vocabulary import AgentTask, Finding, Item, Round, Step
 if TYPE_CHECKING:
     from hundredfold.config import JobSettings
     from hundredfold.sources.git import Repository
+
+
+REVIEW_MINUTES = 2.0  # of a job that says nothing of it
 
 
 class Earlier(Struct, frozen=True):
@@ -75,6 +78,21 @@ class Job(Protocol):
     ) -> list[Report]:
         """Files for people and other tools, of all findings and coverage of the project."""
         ...
+
+
+@runtime_checkable
+class Estimates(Protocol):
+    """What a job may offer besides, for plans."""
+
+    def review_minutes(self, project: Project) -> float:
+        """Minutes that a person is expected to need for the proposal of one item, before anything is known
+        of it."""
+        ...
+
+
+def review_minutes(job: Job, project: Project) -> float:
+    """The job's own estimate (see `Estimates`), or what a proposal is expected to need anyway."""
+    return job.review_minutes(project) if isinstance(job, Estimates) else REVIEW_MINUTES
 
 
 def load_job(name: str) -> Job:

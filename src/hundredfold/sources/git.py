@@ -21,8 +21,8 @@ from msgspec import Struct
 from hundredfold.errors import RepositoryError
 from hundredfold.evidence.diffs import Diff, DiffError, FileDiff, parse_diff
 from hundredfold.evidence.paths import decode_path, display_path, encode_path
+from hundredfold.gitcommand import Git, in_repository, require_git
 from hundredfold.sources import gitmerges
-from hundredfold.sources.gitcommand import Git, in_repository, require_git
 from hundredfold.sources.gitobjects import ObjectReader
 from hundredfold.sources.gitview import View
 
@@ -164,14 +164,16 @@ class Repository:
         except DiffError as error:
             return CommitDiff((), old, (f"the change can't be read: {error}",))
 
-    def file(self, revision: str, path: str) -> bytes:
+    def file(self, revision: str, path: str, oid: str = "") -> bytes:
         """A file's bytes at a commit; of a symbolic link, where it points.
+
+        Its object id, if known from a diff, spares git the way to it through the commit's trees.
 
         Raises:
             RepositoryError: it is not there, is no file, or is larger than 8 MiB.
         """
         sha = self._sha(revision)
-        name = sha.encode() + b":" + encode_path(path)
+        name = oid.encode() or sha.encode() + b":" + encode_path(path)
         if b"\n" in name:  # git is asked for objects line by line
             name = self._by_listing(sha, path)
         # git takes a path that begins with a dot and a slash for one relative to where it runs, and gives up.
@@ -180,7 +182,10 @@ class Repository:
         if found is None or found.kind != "blob":
             raise RepositoryError(f"there is no file {shown}", "Is the clone partial, or the path a folder?")
         if found.content is None:
-            raise RepositoryError(f"{shown} is too large: {found.size} bytes")
+            raise RepositoryError(
+                f"{shown} is too large: {found.size} bytes",
+                f"Files of up to {MAX_FILE_BYTES} bytes are read; `exclude` names those to pass over.",
+            )
         return found.content
 
     def files(self, revision: str) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hundredfold.errors import RepositoryError
-from hundredfold.sources.gitcommand import Git
+from hundredfold.gitcommand import FSCK, Git
 
 OLDEST = (2, 38)  # the first git whose merge-tree writes a tree
 
@@ -25,7 +25,7 @@ def merged_tree(view: Git, parents: Sequence[str]) -> str:
         done = view.run("merge-tree", "--write-tree", "--allow-unrelated-histories", head, other)
         if done.returncode not in (0, 1):  # 1: there were conflicts, which the tree has
             said = done.stderr.decode("utf-8", "replace").strip()
-            raise RepositoryError(f"git can't merge the parents anew: {said[:500]}")
+            raise RepositoryError(f"git can't merge the parents anew: {said[:500]}", FSCK)
         tree = done.stdout.split(b"\n", 1)[0].decode("ascii")
         if at == len(parents):
             return tree

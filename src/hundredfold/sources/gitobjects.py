@@ -11,7 +11,7 @@ import time
 from msgspec import Struct
 
 from hundredfold.errors import RepositoryError
-from hundredfold.sources.gitcommand import Git
+from hundredfold.gitcommand import FSCK, SLOW, Git
 
 ANSWER_S = 60.0
 _HEADER_BYTES = 1 << 16
@@ -119,14 +119,14 @@ class _Batch:
         try:
             self._process.stdin.write(line)
         except OSError as error:
-            raise RepositoryError(f"git cat-file stopped: {error}") from error
+            raise RepositoryError(f"git cat-file stopped: {error}", FSCK) from error
 
     def _line(self) -> bytes:
         until = 0
         while (end := self._buffer.find(b"\n", max(0, until - 1))) < 0:
             until = len(self._buffer)
             if until > _HEADER_BYTES:
-                raise RepositoryError("git cat-file answered out of order")
+                raise RepositoryError("git cat-file answered out of order", FSCK)
             self._fill(until + 1)
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
@@ -142,8 +142,8 @@ class _Batch:
         while len(self._buffer) < wanted:
             left = deadline - time.monotonic()
             if left <= 0 or not waiting.poll(left * 1000):
-                raise RepositoryError(f"git cat-file did not answer within {ANSWER_S:.0f} s")
+                raise RepositoryError(f"git cat-file did not answer within {ANSWER_S:.0f} s", SLOW)
             piece = os.read(descriptor, max(_PIECE, wanted - len(self._buffer)))
             if not piece:
-                raise RepositoryError("git cat-file stopped")
+                raise RepositoryError("git cat-file stopped", FSCK)
             self._buffer += piece

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from hundredfold.errors import StorageError
 from hundredfold.evidence.paths import quote
-from hundredfold.sources.gitcommand import Git, in_view
+from hundredfold.gitcommand import Git, in_git_folder
+from hundredfold.sources.scratch import Scratch
 
 #: bytes; git compares no larger files, which bounds its memory: such a file shows as binary
 BIG_FILE = 32 * 1024 * 1024
@@ -35,7 +35,7 @@ _CONFIG = f"""[core]
 
 
 class View:
-    """The view's folder, removed with the object or at the latest when the process ends in order."""
+    """The view's folder, removed with the object, or when the process ends (see `sources.scratch`)."""
 
     def __init__(self, objects: Path, shallow: Path, object_format: str) -> None:
         """Make a view of the object store `objects`, whose missing history the file `shallow` tells of.
@@ -44,8 +44,8 @@ class View:
             StorageError: the temporary folder can't be written.
         """
         try:
-            self._folder = TemporaryDirectory(prefix="hundredfold-git-", ignore_cleanup_errors=True)
-            folder = Path(self._folder.name)
+            self._scratch = Scratch()
+            folder = self._scratch.folder
             (folder / "objects" / "info").mkdir(parents=True)
             (folder / "refs").mkdir()
             (folder / "HEAD").write_text("ref: refs/heads/none\n")
@@ -57,11 +57,11 @@ class View:
             raise StorageError(
                 f"no temporary folder can be made: {error}", "Free some space, or point TMPDIR elsewhere."
             ) from error
-        self.git: Git = in_view(folder)
+        self.git: Git = in_git_folder(folder)
 
     def close(self) -> None:
         """Remove the folder."""
-        self._folder.cleanup()
+        self._scratch.close()
 
 
 def _config(object_format: str) -> str:

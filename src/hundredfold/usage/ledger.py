@@ -10,7 +10,6 @@ computed from it with a price book (`usage.pricing`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Literal, TypeVar
 
 import msgspec
@@ -112,7 +111,7 @@ class Ledger:
         """Picodollars spent so far under the limit, at list price by the served tier; what is not known
         (cut, unsettled, unpriced) counts by its worst case. Simulated requests count like real ones."""
         conditions = [_under(limit.scope)]
-        if (since := _window_start(limit.window)) is not None:
+        if since := limit.period_start_us(now_us()):
             conditions.append(current.c.at_us >= since)
         with self._database.read() as connection:
             groups = priced_groups(connection, book, where=conditions)
@@ -216,14 +215,3 @@ def _under(scope: str) -> sa.ColumnElement[bool]:
         case "payer":
             return current.c.booking.in_(booked.where(bookings.c.payer == name))
     raise ValueError(f"a limit's scope can't be {scope!r}")
-
-
-def _window_start(window: Literal["day", "month", "ever"]) -> int | None:
-    """When the current UTC day or month began, in microseconds."""
-    if window == "ever":
-        return None
-    today = datetime.fromtimestamp(now_us() / 1_000_000, UTC).replace(
-        hour=0, minute=0, second=0, microsecond=0
-    )
-    start = today.replace(day=1) if window == "month" else today
-    return int(start.timestamp()) * 1_000_000

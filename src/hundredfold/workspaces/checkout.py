@@ -15,16 +15,17 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 from msgspec import Struct
 
-from hundredfold.errors import RepositoryError, StorageError, UnavailableError
+from hundredfold.errors import RepositoryError, StorageError
+from hundredfold.gitcommand import FSCK, Git, in_git_folder
 from hundredfold.workspaces.manifest import BLOCK
 
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_TIMEOUT_S = 600.0  # a checkout of a large tree on a slow disk
 DISK_MEND = "Free some disk space, or set HUNDREDFOLD_HOME to a folder with room."
 
 _CONFIG = """\
@@ -70,63 +71,21 @@ class TreeFacts(Struct, frozen=True):
     disk_bytes: int
 
 
-def git(*arguments: str, git_dir: Path, tree: Path | None = None, timeout_s: float = 600.0) -> bytes:
-    """Run git on `git_dir` alone, never on what a work tree says its repository is.
+def _output(git: Git, *arguments: str) -> bytes:
+    """What git writes, if it succeeds.
 
     Raises:
         StorageError: the disk is full or read-only.
-        RepositoryError: git refused otherwise, or took longer than `timeout_s`.
+        RepositoryError: git refused otherwise, or took too long.
         UnavailableError: there is no git.
     """
-    environment = {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "LC_ALL": "C",
-        "GIT_DIR": str(git_dir),
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_NO_REPLACE_OBJECTS": "1",
-        "GIT_NO_LAZY_FETCH": "1",
-        "GIT_OPTIONAL_LOCKS": "0",
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_ALLOW_PROTOCOL": "",
-    }
-    if tree is not None:
-        environment["GIT_WORK_TREE"] = str(tree)
-    # The owner of the repository does not matter here: nothing in its configuration is executed.
-    command = [
-        "git",
-        "-c",
-        "safe.directory=*",
-        "-c",
-        "core.hooksPath=/dev/null",
-        "-c",
-        "core.fsmonitor=false",
-    ]
-    try:
-        done = subprocess.run(
-            [*command, *arguments],
-            cwd=tree or git_dir,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout_s,
-            check=False,
-        )
-    except FileNotFoundError as error:
-        raise UnavailableError("there is no git", "Install git 2.31 or newer.") from error
-    except subprocess.TimeoutExpired as error:
-        raise RepositoryError(
-            f"git {arguments[0]} took longer than {timeout_s:.0f} s",
-            "Is the repository on a slow or broken disk? `git fsck` may tell.",
-        ) from error
-    if done.returncode != 0:
-        said = done.stderr.decode("utf-8", "replace").strip().replace("\n", "; ")[:500]
-        if "No space left on device" in said or "Read-only file system" in said:
-            raise StorageError(f"git {arguments[0]} could not write: {said}", DISK_MEND)
-        raise RepositoryError(
-            f"git {arguments[0]} failed: {said}", "`git fsck` in the repository may tell why."
-        )
-    return done.stdout
+    done = git.run(*arguments, timeout_s=_TIMEOUT_S)
+    if done.returncode == 0:
+        return done.stdout
+    said = done.stderr.decode("utf-8", "replace").strip().replace("\n", "; ")[:500]
+    if "No space left on device" in said or "Read-only file system" in said:
+        raise StorageError(f"git {arguments[0]} could not write: {said}", DISK_MEND)
+    raise RepositoryError(f"git {arguments[0]} failed: {said}", FSCK)
 
 
 def open_source(repository: Path) -> Source:
@@ -142,9 +101,8 @@ def open_source(repository: Path) -> Source:
             git_dir = Path(path, dot.read_text("utf-8", "surrogateescape").removeprefix("gitdir:").strip())
         else:
             git_dir = dot if dot.is_dir() else path
-        lines = os.fsdecode(
-            git("rev-parse", "--git-common-dir", "--show-object-format", git_dir=git_dir)
-        ).splitlines()
+        asked = ("rev-parse", "--git-common-dir", "--show-object-format")
+        lines = os.fsdecode(_output(in_git_folder(git_dir), *asked)).splitlines()
     except (OSError, RepositoryError) as error:
         raise RepositoryError(
             f"{repository} is not a git repository", "Name the folder of a git repository."
@@ -160,7 +118,8 @@ def resolve(source: Source, revision: str) -> str:
     """
     try:
         named = f"{revision}^{{commit}}"
-        found = git("rev-parse", "--verify", "--quiet", "--end-of-options", named, git_dir=source.git_dir)
+        git = in_git_folder(source.git_dir)
+        found = _output(git, "rev-parse", "--verify", "--quiet", "--end-of-options", named)
     except RepositoryError as error:
         raise RepositoryError(
             f"there is no commit {revision} in {source.path}",
@@ -177,7 +136,7 @@ def measure(source: Source, sha: str) -> TreeFacts:
     Raises:
         RepositoryError: an object is missing (a partial clone, a damaged repository).
     """
-    listing = git("ls-tree", "-r", "-l", "-z", "--full-tree", sha, git_dir=source.common)
+    listing = _output(in_git_folder(source.common), "ls-tree", "-r", "-l", "-z", "--full-tree", sha)
     files = blocks = 0
     folders: set[bytes] = set()
     for entry in listing.split(b"\0")[:-1]:
@@ -228,14 +187,15 @@ def check_out(source: Source, git_dir: Path, tree: Path, sha: str) -> None:
     boundary = source.common / "shallow"
     if boundary.is_file():
         shutil.copyfile(boundary, git_dir / "shallow")
-    git("checkout", "--force", "--detach", "--quiet", sha, git_dir=git_dir, tree=tree)
+    _output(in_git_folder(git_dir, tree), "checkout", "--force", "--detach", "--quiet", sha)
 
 
 def changes(git_dir: Path, tree: Path) -> Iterator[str]:
     """What differs from the revision that is checked out, one printable line each; contents are compared."""
     if (tree / ".git").is_symlink() or (tree / ".git").read_bytes() != b"gitdir: ../git\n":
         yield "modified: .git"
-    listing = git(
+    listing = _output(
+        in_git_folder(git_dir, tree),
         "status",
         "--porcelain=v1",
         "-z",
@@ -243,8 +203,6 @@ def changes(git_dir: Path, tree: Path) -> Iterator[str]:
         "--ignored=matching",
         "--untracked-files=all",
         "--ignore-submodules=all",
-        git_dir=git_dir,
-        tree=tree,
     )
     kinds = {b"??": "added", b"!!": "added (ignored)", b" D": "deleted"}
     for entry in listing.split(b"\0")[:-1]:

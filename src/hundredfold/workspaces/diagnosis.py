@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import resource
 import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from hundredfold.errors import UnavailableError
+from hundredfold.gitcommand import require_git, told_version
 from hundredfold.vocabulary import Diagnosis
 from hundredfold.workspaces.sandbox import MEND, examine
 
-#: `git rev-parse --show-object-format` and `--path-format` need it
-_LEAST_GIT = (2, 31)
 #: each attempt may hold a connection to the gateway, and so does the gateway on both sides
 _DESCRIPTORS_AN_ATTEMPT = 4
 _DESCRIPTORS_OF_OUR_OWN = 256
@@ -30,16 +28,11 @@ def diagnose(
 
 
 def _git() -> Diagnosis:
-    mend = f"Install git {'.'.join(map(str, _LEAST_GIT))} or newer."
     try:
-        said = subprocess.run(
-            ["git", "--version"], capture_output=True, timeout=10, check=False
-        ).stdout.decode()
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return Diagnosis("git", False, f"git can't be run: {error}", mend)
-    version = re.search(r"(\d+)\.(\d+)", said)
-    ok = version is not None and (int(version[1]), int(version[2])) >= _LEAST_GIT
-    return Diagnosis("git", ok, said.strip() or "git said nothing", "" if ok else mend)
+        require_git()
+    except UnavailableError as error:
+        return Diagnosis("git", False, str(error), error.mend)
+    return Diagnosis("git", True, told_version())
 
 
 def _sandbox(read: Sequence[Path]) -> Diagnosis:

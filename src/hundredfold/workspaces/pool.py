@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import shutil
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine
+from collections.abc import AsyncIterator, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from hundredfold.errors import StorageError
+from hundredfold.tasks import to_the_end
 from hundredfold.workspaces import checkout, processes
 from hundredfold.workspaces.errors import WorkspaceDirty
 from hundredfold.workspaces.protocol import Workspace
@@ -77,9 +78,9 @@ class GitWorkspacePool:
             yield Workspace(slot.tree, sha)
         except BaseException:
             with contextlib.suppress(WorkspaceDirty):  # the block's own error says more
-                await _to_the_end(self._give_back(slot, attempt))
+                await to_the_end(self._give_back(slot, attempt))
             raise
-        await _to_the_end(self._give_back(slot, attempt))
+        await to_the_end(self._give_back(slot, attempt))
 
     async def sweep(self, keep: Collection[str] = ()) -> Swept:
         """Remove what earlier processes left behind, but for the attempts in `keep`, which will be resumed.
@@ -145,7 +146,7 @@ class GitWorkspacePool:
                     await self._notify()
                     return slot
             except BaseException:
-                await _to_the_end(self._leave(slot, attempt))
+                await to_the_end(self._leave(slot, attempt))
                 raise
 
     def _choose(self, sha: str, attempt: str, need: int, *, writable: bool) -> tuple[Slot, list[Slot]] | None:
@@ -292,30 +293,7 @@ class GitWorkspacePool:
     async def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
         """Run it in a thread of ours. If cancelled, it is not begun, or waited for, never left alone."""
         work = self._disk.submit(function, *arguments)
-        return await _to_the_end(asyncio.wrap_future(work), interrupt=work.cancel)
-
-
-async def _to_the_end(
-    work: Coroutine[Any, Any, T] | asyncio.Future[T], interrupt: Callable[[], object] | None = None
-) -> T:
-    """Await `work` to its end even if cancelled, and only then be cancelled. Its parts are bounded.
-
-    `interrupt` is called on cancellation and may end `work` early.
-    """
-    future = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not future.done():
-        try:
-            await asyncio.wait({future})
-        except asyncio.CancelledError as error:
-            cancelled = error
-            if interrupt is not None:
-                interrupt()
-    if cancelled is not None:
-        if not future.cancelled():
-            future.exception()  # seen; the cancellation goes first
-        raise cancelled
-    return future.result()
+        return await to_the_end(asyncio.wrap_future(work), interrupt=work.cancel)
 
 
 def _mb(count: int) -> str:

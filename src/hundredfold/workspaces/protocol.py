@@ -10,6 +10,9 @@ from msgspec import Struct
 
 from hundredfold.vocabulary import CommandResult
 
+#: empty folders that Codex's sandbox leaves in a workspace when it is killed: taken away, not called dirt
+RESIDUE = (".agents", ".aws", ".codex")
+
 
 class Sandbox(Protocol):
     """Runs commands that may see a workspace and the system's programs, and nothing else.

@@ -22,9 +22,8 @@ from hundredfold.errors import RepositoryError, StorageError
 from hundredfold.workspaces import checkout
 from hundredfold.workspaces.checkout import Source
 from hundredfold.workspaces.manifest import Manifest, scan
+from hundredfold.workspaces.protocol import RESIDUE
 
-#: empty folders that Codex leaves behind when it is killed; they are taken away, not called dirt
-RESIDUE = (".agents", ".aws", ".codex")
 _SHOWN_CHANGES = 10
 _TRIES = 5
 #: a file changed this shortly before the scan could change again within one tick of the file system's clock

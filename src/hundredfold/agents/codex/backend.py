@@ -8,7 +8,7 @@ connection for ever.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from hundredfold.agents.codex.server import Server
 from hundredfold.agents.codex.thread import Thread
 from hundredfold.agents.codex.turn import Stalled, Watch
 from hundredfold.agents.protocol import Event, Gone, Outcome, Started, WorkOrder
+from hundredfold.tasks import to_the_end
 
 #: threads at once on one server
 THREADS_PER_SERVER = 100
@@ -76,7 +77,7 @@ class CodexBackend:
         except (CallFailed, Disconnected) as failed:
             return Outcome("failed", error_kind="agent", error=f"Codex's server: {failed}")
         finally:
-            await _to_the_end(self._leave(thread))
+            await to_the_end(self._leave(thread))
 
     async def close(self, *, keep_running: bool = False) -> None:
         """End every server of ours and what it started, or leave them running to be found again."""
@@ -104,13 +105,3 @@ async def _worked(thread: Thread, report: Callable[[Event], None], resume: dict[
         thread.recall(str(resume.get("thread")))
     report(Started({"server": thread.server.id, "thread": thread.id}))
     return await thread.finish(resumed=resume is not None)
-
-
-async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
-    """Do the work even if the caller is cancelled meanwhile."""
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await task
-        raise

@@ -22,13 +22,11 @@ from hundredfold.agents.codex.server import Server
 from hundredfold.agents.codex.turn import Watch
 from hundredfold.agents.protocol import Gone, Outcome, WorkOrder
 from hundredfold.errors import HundredfoldError
+from hundredfold.workspaces.protocol import RESIDUE
 
 #: how often a turn may lose its connection before it is given up
 _MOST_LOSSES = 3
 _CLEAR_S = 10.0
-
-#: folders that Codex's sandbox leaves in a workspace when it is killed
-_LEFT_BEHIND = (".agents", ".aws", ".codex")
 
 GO_ON = (
     "Your work was cut short by a restart; commands that ran were ended. Go on from where you were, and give "
@@ -132,7 +130,7 @@ class Thread:
             if self.id:
                 self._file.unlink(missing_ok=True)
             shutil.rmtree(self._scratch, ignore_errors=True)
-            for name in _LEFT_BEHIND:
+            for name in RESIDUE:
                 with contextlib.suppress(OSError):
                     (self.order.workspace / name).rmdir()  # only if it is empty
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable
 
 import aiohttp
 import msgspec
@@ -25,6 +26,7 @@ from hundredfold.agents.native.response import (
     read_failure,
 )
 from hundredfold.agents.protocol import Retrying
+from hundredfold.refusals import pause_asked
 
 #: tries of one request, the first included
 _TRIES = {"throttled": 8, "provider": 5}
@@ -100,7 +102,7 @@ class Client:
                 silence.reschedule(asyncio.get_running_loop().time() + stall_s)
                 if answer.status != 200:
                     said = read_failure(await answer.content.read(_MOST_ERROR_BYTES))
-                    raise api_error(answer.status, said, _retry_after(answer.headers))
+                    raise api_error(answer.status, said, pause_asked(answer.headers, time.time()))
                 response = await self._read(answer, silence, stall_s)
         except TimeoutError as error:
             raise Stalled(f"nothing was heard for {stall_s:.0f} s") from error
@@ -135,12 +137,3 @@ class Client:
                     await answer.content.read()  # to the end, so that the connection can be used again
                 return response
         raise ApiError("provider", "the stream was cut before its end", retryable=True)
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        with contextlib.suppress(ValueError):
-            seconds = float(headers.get(name, "")) * scale
-            if 0 <= seconds < 86_400:
-                return seconds
-    return None

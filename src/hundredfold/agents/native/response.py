@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 from hundredfold.agents.protocol import ErrorKind
+from hundredfold.refusals import QUOTA_CODES
 from hundredfold.vocabulary import Usage
 
 #: one event may be this long (the terminal one repeats the whole answer)
@@ -111,9 +112,6 @@ class ApiError(Exception):
         self.retry_after_s = retry_after_s
 
 
-_QUOTA = frozenset(
-    {"insufficient_quota", "billing_hard_limit_reached", "usage_limit_reached", "quota_exceeded"}
-)
 _KIND_OF_CODE: dict[str, tuple[ErrorKind, bool]] = {
     "context_length_exceeded": ("context", False),
     "rate_limit_exceeded": ("throttled", True),
@@ -129,7 +127,7 @@ def api_error(status: int | None, failure: Failure, retry_after_s: float | None 
     codes = {str(failure.code), str(failure.type)}
     message = f"{failure.message or 'no message'} ({failure.code or failure.type or status})"
     kind: ErrorKind
-    if codes & _QUOTA:
+    if codes & QUOTA_CODES:
         kind, retryable = "quota", False
     elif known := next((_KIND_OF_CODE[code] for code in codes if code in _KIND_OF_CODE), None):
         kind, retryable = known

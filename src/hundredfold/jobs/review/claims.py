@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
 from msgspec import Struct
 
 from hundredfold.evidence.anchors import Anchor, Side, anchor
 from hundredfold.evidence.diffs import FileDiff
-from hundredfold.evidence.quotes import Quoted, verify
-from hundredfold.evidence.secrets import redact
+from hundredfold.evidence.quotes import Quoted
+from hundredfold.jobs.answers import ReadFile, plain, quoted, share
 from hundredfold.jobs.review.asking import schema
 from hundredfold.jobs.review.heads import Head
 from hundredfold.vocabulary import SEVERITIES, Evidence, Severity
 
 MAX_COMMENTS = 20  # of one answer
 MAX_TEXT = 2_000  # characters of a free text
-
-ReadFile = Callable[[str, str], bytes | None]
-"""(revision, path) → the file's bytes; None if there is no such file or it can't be read."""
 
 
 class Claim(Struct, frozen=True):
@@ -100,7 +97,7 @@ def _checked(
     content = read(revision, there) if there else None
     if there is None or content is None:
         return "path is not on that side"
-    found = _quoted(content, start, end, quote if isinstance(quote, str) else "")
+    found = quoted(content, start, end, quote if isinstance(quote, str) else "")
     if not isinstance(found, Quoted):
         return found
     placed = anchor(files, path, cast(Side, side), found.start_line, found.end_line)
@@ -110,41 +107,17 @@ def _checked(
         attempt=voter[1],
         severity=cast(Severity, one["severity"]),
         category=one["category"],
-        confidence=_share(one.get("confidence")),
-        title=" ".join(_plain(one["title"]).split())[:160],
-        comment=_plain(one["comment"]),
-        suggestion=_plain(one.get("suggestion")),
+        confidence=share(one.get("confidence")),
+        title=" ".join(plain(one["title"], MAX_TEXT).split())[:160],
+        comment=plain(one["comment"], MAX_TEXT),
+        suggestion=plain(one.get("suggestion"), MAX_TEXT),
         evidence=Evidence(there, revision, found.start_line, found.end_line, found.text),
         side=cast(Side, side),
         anchor=placed,
     )
 
 
-def _quoted(content: bytes, start: int, end: int, quote: str) -> Quoted | str:
-    """Where the quote stands: in the file, or in what the prompt showed of it, with secrets taken out."""
-    found = verify(content, start, end, quote)
-    if isinstance(found, Quoted) or "[redacted " not in quote:
-        return found
-    text = content.decode("utf-8", "replace").replace("\r\n", "\n")
-    shown = verify(redact(text).encode("utf-8", "replace"), start, end, quote)
-    if not isinstance(shown, Quoted):
-        return found
-    lines = text.split("\n")[shown.start_line - 1 : shown.end_line]
-    return Quoted(shown.start_line, shown.end_line, "\n".join(lines))
-
-
 def _categories() -> list[str]:
     comment = schema()["properties"]["comments"]["items"]
     names: list[str] = comment["properties"]["category"]["enum"]
     return names
-
-
-def _share(value: Any) -> float:
-    """A confidence between 0 and 1; what is no number counts as none."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
-        return 0.0
-    return min(1.0, max(0.0, float(value)))
-
-
-def _plain(value: Any) -> str:
-    return redact(value)[:MAX_TEXT].strip() if isinstance(value, str) else ""

@@ -18,8 +18,9 @@ from hundredfold.errors import RepositoryError
 from hundredfold.evidence.anchors import anchor
 from hundredfold.evidence.quotes import normalised
 from hundredfold.evidence.secrets import redact
+from hundredfold.jobs.changes import Part
 from hundredfold.jobs.protocol import Earlier
-from hundredfold.jobs.review.change import Change, Part, read_change
+from hundredfold.jobs.review.change import Change, read_change
 from hundredfold.jobs.review.heads import Head
 from hundredfold.vocabulary import Finding, Item
 

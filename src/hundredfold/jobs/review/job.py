@@ -15,17 +15,18 @@ from msgspec import Struct
 
 from hundredfold.errors import RepositoryError
 from hundredfold.evidence.matchers import match
+from hundredfold.jobs.answers import reader, why_none
+from hundredfold.jobs.changes import Part
 from hundredfold.jobs.protocol import Project, Report
 from hundredfold.jobs.review.asking import Asked, questions, questions_version
-from hundredfold.jobs.review.change import Change, Part, read_change
-from hundredfold.jobs.review.claims import Claim, ReadFile, check_claims
+from hundredfold.jobs.review.change import Change, read_change
+from hundredfold.jobs.review.claims import Claim, check_claims
 from hundredfold.jobs.review.earlier import Known, recall, remember
 from hundredfold.jobs.review.heads import Head, heads
 from hundredfold.jobs.review.reporting import reports
-from hundredfold.jobs.review.verdicts import elect, findings_of, proposals_of
+from hundredfold.jobs.review.verdicts import elect, findings_of, minutes, proposals_of
 from hundredfold.vocabulary import (
     AgentTask,
-    Answer,
     Ask,
     Coverage,
     Done,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 POLICY = "1"  # raise it when what this job does with the same answers changes
 MAX_SUBJECTS = 20  # commits named in a question
+TYPICAL_COMMENTS = 3  # of a review of which nothing is known yet; for plans only
 MAX_PLACES = 6  # risky places named of a part that nobody looked at
 
 
@@ -95,6 +97,10 @@ class ReviewJob:
         """The tasks that would be asked of agents; spends nothing."""
         step = self.advance(project, item, (), model=True)
         return step.tasks if isinstance(step, Ask) else ()
+
+    def review_minutes(self, project: Project) -> float:
+        """See `jobs.protocol.Estimates`."""
+        return minutes(min(TYPICAL_COMMENTS, project.job.cap))
 
     def advance(self, project: Project, item: Item, rounds: tuple[Round, ...], *, model: bool) -> Step:
         """See `jobs.protocol.Job.advance`."""
@@ -150,7 +156,7 @@ def _judged(project: Project, item: Item, view: _View, done: Round) -> Done:
     finished: Counter[str] = Counter()
     why: dict[str, str] = {}
     answers = iter(done.answers)
-    read = _reader(project)
+    read = reader(project.repository)
     for one in view.asked:
         paths = {part.path for part in one.parts}
         for voter in one.voters:
@@ -163,7 +169,7 @@ def _judged(project: Project, item: Item, view: _View, done: Round) -> Done:
             for part in one.parts:
                 finished[part.content] += usable
                 if not usable:
-                    why[part.content] = _why(answer)
+                    why[part.content] = why_none(answer, "notes")
     votes = project.job.votes
     coverage = []
     for part in view.fresh:
@@ -228,21 +234,3 @@ def _unseen(part: Part, reason: str) -> Coverage:
     places = [f"line {one.line} ({one.family})" for one in match(part.path, numbered, part.changed)]
     look = f"; look first at {', '.join(places[:MAX_PLACES])}" if places else ""
     return Coverage(part.path, part.name, "not_looked_at", f"{reason}; {size}{look}")
-
-
-def _why(answer: Answer) -> str:
-    """Why a pass is not usable, in a line."""
-    if answer.status == "ok" and answer.value is not None:
-        return " ".join(str(answer.value.get("notes") or "the agent gave no reason").split())[:300]
-    return f"{answer.status}: {' '.join(answer.error.split())[:300]}"
-
-
-def _reader(project: Project) -> ReadFile:
-    def read(revision: str, path: str) -> bytes | None:
-        try:
-            content: bytes = project.repository.file(revision, path)
-        except RepositoryError:
-            return None
-        return content
-
-    return read

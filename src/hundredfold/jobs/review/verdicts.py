@@ -13,7 +13,7 @@ from msgspec import Struct
 from hundredfold.evidence.fingerprints import Mark, fingerprints
 from hundredfold.evidence.secrets import redact
 from hundredfold.evidence.voting import MAX_COMMENTS, Comment, cluster
-from hundredfold.jobs.review.change import Part
+from hundredfold.jobs.changes import Part
 from hundredfold.jobs.review.claims import Claim
 from hundredfold.jobs.review.heads import Head
 from hundredfold.vocabulary import SEVERITIES, Coverage, Finding, Item, Proposal, identity
@@ -137,10 +137,15 @@ def proposals_of(
                 body=body(head, told, len(shown) - len(told), coverage, complete=complete),
                 findings=tuple(one.id for one in told),
                 preconditions=bound,
-                review_minutes=MINUTES + MINUTES_A_COMMENT * len(told),
+                review_minutes=minutes(len(told)),
             ),
         )
     return tuple(made)
+
+
+def minutes(comments: int) -> float:
+    """What a person is expected to need for a review of so many comments."""
+    return MINUTES + MINUTES_A_COMMENT * comments
 
 
 def body(
@@ -194,7 +199,7 @@ def _advisory(item: Item, finding: Finding, bound: dict[str, str]) -> Proposal:
         findings=(finding.id,),
         preconditions=bound,
         private=True,
-        review_minutes=MINUTES + MINUTES_A_COMMENT,
+        review_minutes=minutes(1),
     )
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, cast
 
 from msgspec import Struct
 
-from hundredfold.evidence.quotes import Quoted, verify
-from hundredfold.evidence.secrets import redact
+from hundredfold.evidence.quotes import Quoted
+from hundredfold.jobs.answers import ReadFile, plain, quoted, share
 from hundredfold.jobs.security.asking import schema
 from hundredfold.vocabulary import SEVERITIES, Evidence, Severity
 
@@ -18,9 +18,6 @@ MAX_CLAIMS = 20  # of one answer
 MAX_TEXT = 4_000  # characters of a free text
 
 _CWE = re.compile(r"CWE-[1-9]\d{0,3}")
-
-ReadFile = Callable[[str], bytes | None]
-"""The bytes of a path of the commit's tree; None if there is no such file or it can't be read."""
 
 
 class Claim(Struct, frozen=True):
@@ -81,9 +78,9 @@ def check_review(value: Mapping[str, Any], revision: str, read: ReadFile) -> Rev
     severity = value.get("severity")
     return Review(
         verdict=str(value.get("verdict", "could_not_finish")),
-        reason=_text(value.get("reason")),
+        reason=plain(value.get("reason"), MAX_TEXT),
         severity=cast(Severity, severity) if severity in SEVERITIES else "medium",
-        confidence=_share(value.get("confidence")),
+        confidence=share(value.get("confidence")),
         evidence=tuple(evidence),
     )
 
@@ -109,11 +106,11 @@ def _checked(one: Any, revision: str, paths: Collection[str], read: ReadFile) ->
         rule=one["rule"],
         cwe=one["cwe"],
         severity=one["severity"],
-        confidence=_share(one.get("confidence")),
-        title=" ".join(_text(one["title"]).split())[:160],
-        description=_text(one["description"]),
-        how_to_check=_text(one.get("how_to_check")),
-        recommendation=_text(one.get("recommendation")),
+        confidence=share(one.get("confidence")),
+        title=" ".join(plain(one["title"], MAX_TEXT).split())[:160],
+        description=plain(one["description"], MAX_TEXT),
+        how_to_check=plain(one.get("how_to_check"), MAX_TEXT),
+        recommendation=plain(one.get("recommendation"), MAX_TEXT),
         evidence=placed,
     )
 
@@ -125,28 +122,13 @@ def _placed(one: Any, revision: str, read: ReadFile) -> Evidence | str:
     path, start, end, quote = (one.get(key) for key in ("path", "start_line", "end_line", "quote"))
     if not (isinstance(path, str) and isinstance(start, int) and isinstance(end, int)):
         return "not a place"
-    content = read(path)
+    content = read(revision, path)
     if content is None:
         return "path is not in the commit"
-    found = verify(content, start, end, quote if isinstance(quote, str) else "")
+    found = quoted(content, start, end, quote if isinstance(quote, str) else "")
     if not isinstance(found, Quoted):
-        found_redacted = _verify_redacted(content, start, end, quote if isinstance(quote, str) else "")
-        if found_redacted is None:
-            return found
-        found = found_redacted
+        return found
     return Evidence(path, revision, found.start_line, found.end_line, found.text)
-
-
-def _verify_redacted(content: bytes, start: int, end: int, quote: str) -> Quoted | None:
-    """A quote of lines as the prompt showed them: with secrets taken out. Line numbers stay the same."""
-    if "[redacted " not in quote:
-        return None
-    shown = redact(content.decode("utf-8", "replace"))
-    found = verify(shown.encode("utf-8", "replace"), start, end, quote)
-    if not isinstance(found, Quoted):
-        return None
-    lines = content.decode("utf-8", "replace").replace("\r\n", "\n").split("\n")
-    return Quoted(found.start_line, found.end_line, "\n".join(lines[found.start_line - 1 : found.end_line]))
 
 
 def _same(one: Claim, other: Claim) -> bool:
@@ -159,14 +141,3 @@ def _same(one: Claim, other: Claim) -> bool:
 def _rules() -> list[str]:
     names: list[str] = schema("investigate")["properties"]["findings"]["items"]["properties"]["rule"]["enum"]
     return names
-
-
-def _share(value: Any) -> float:
-    """A confidence between 0 and 1; what is no number counts as none."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
-        return 0.0
-    return min(1.0, max(0.0, float(value)))
-
-
-def _text(value: Any) -> str:
-    return redact(value)[:MAX_TEXT].strip() if isinstance(value, str) else ""

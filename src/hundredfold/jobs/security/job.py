@@ -16,12 +16,14 @@ from msgspec import Struct
 from hundredfold.errors import RepositoryError
 from hundredfold.evidence.matchers import matchers_version
 from hundredfold.evidence.secrets import rules_version
+from hundredfold.jobs.answers import ReadFile, reader, why_none
 from hundredfold.jobs.protocol import Project, Report
 from hundredfold.jobs.security.asking import investigate_tasks, questions_version, refute_task
-from hundredfold.jobs.security.claims import Claim, ReadFile, Review, check_claims, check_review
+from hundredfold.jobs.security.claims import Claim, Review, check_claims, check_review
 from hundredfold.jobs.security.reporting import reports
 from hundredfold.jobs.security.survey import Survey, Target, rules_file, survey
 from hundredfold.jobs.security.verdicts import (
+    REVIEW_MINUTES,
     Verdict,
     findings_of,
     hits_as_verdicts,
@@ -46,7 +48,7 @@ from hundredfold.vocabulary import (
 )
 
 MAX_CLAIMS = 16  # of one commit that are handed to a second agent
-POLICY = "2"  # raise it when what this job does with the same answers changes
+POLICY = "3"  # raise it when what this job does with the same answers changes
 
 
 class _Claimed(Struct, frozen=True):
@@ -92,6 +94,10 @@ class SecurityJob:
         step = self.advance(project, item, (), model=True)
         return step.tasks if isinstance(step, Ask) else ()
 
+    def review_minutes(self, project: Project) -> float:
+        """See `jobs.protocol.Estimates`: what a finding of medium severity needs."""
+        return REVIEW_MINUTES["medium"]
+
     def advance(self, project: Project, item: Item, rounds: tuple[Round, ...], *, model: bool) -> Step:
         """See `jobs.protocol.Job.advance`."""
         try:
@@ -109,7 +115,7 @@ class SecurityJob:
             )
             return Ask(tasks)
         answers = rounds[1].answers if len(rounds) > 1 else ()
-        return _judged(item, seen, investigated, answers, _reader(project, item))
+        return _judged(item, seen, investigated, answers, reader(project.repository))
 
     def report(
         self, project: Project, findings: list[Finding], coverage: list[dict[str, Any]]
@@ -161,7 +167,7 @@ def _first(item: Item, seen: Survey, *, model: bool) -> Step:
 def _investigated(project: Project, item: Item, seen: Survey, done: Round) -> _Investigated:
     """Check the claims of the first round by code."""
     tasks, beyond = investigate_tasks(item.revision, item.title, seen.targets)
-    read = _reader(project, item)
+    read = reader(project.repository)
     dropped: Counter[str] = Counter()
     coverage = [_unseen(target, "beyond what is asked of one commit") for target in beyond]
     found: list[_Claimed] = []
@@ -176,7 +182,7 @@ def _investigated(project: Project, item: Item, seen: Survey, done: Round) -> _I
         value = answer.value if answer.status == "ok" else None
         verdict = (value or {}).get("verdict")
         if value is None or verdict not in ("findings", "nothing_found"):
-            why = _why(answer, "notes")
+            why = why_none(answer, "notes")
             coverage += [_unseen(target, f"could not finish: {why}") for target in targets]
             complete = False
         else:
@@ -207,7 +213,7 @@ def _judged(
             continue
         why = ""
         if review is None or review.verdict not in ("refuted", "upheld"):
-            why, review, complete = _why(answer, "reason"), None, False
+            why, review, complete = why_none(answer, "reason"), None, False
         verdicts.append(_verdict(claimed, review, why, answer.attempt))
     note = "; ".join(seen.notes)
     coverage = (*seen.coverage, *investigated.coverage)
@@ -263,21 +269,3 @@ def _asked(done: Round) -> tuple[AgentTask, ...]:
 
 def _unseen(target: Target, reason: str) -> Coverage:
     return Coverage(target.unit.path, target.unit.name, "not_looked_at", reason)
-
-
-def _why(answer: Answer, key: str) -> str:
-    """Why an answer is none, in a line."""
-    if answer.status == "ok" and answer.value is not None:
-        return " ".join(str(answer.value.get(key) or "the agent gave no reason").split())[:300]
-    return f"{answer.status}: {' '.join(answer.error.split())[:300]}"
-
-
-def _reader(project: Project, item: Item) -> ReadFile:
-    def read(path: str) -> bytes | None:
-        try:
-            content: bytes = project.repository.file(item.revision, path)
-        except RepositoryError:
-            return None
-        return content
-
-    return read

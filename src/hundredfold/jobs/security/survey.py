@@ -12,8 +12,9 @@ from msgspec import Struct
 
 from hundredfold.evidence.matchers import Matcher, language_of, match, possible, speaks_up
 from hundredfold.evidence.secrets import Secret, find_secrets, may_hold_secrets
+from hundredfold.jobs.changes import Part
 from hundredfold.jobs.protocol import Project
-from hundredfold.jobs.security.commit import Change, ChangedUnit, read_change
+from hundredfold.jobs.security.commit import Change, read_change
 from hundredfold.jobs.security.scanners import Hit, bandit, bandit_may_speak, semgrep
 from hundredfold.vocabulary import Coverage, Item
 
@@ -41,7 +42,7 @@ class Clue(Struct, frozen=True):
 class Target(Struct, frozen=True):
     """A unit that an agent should look at, and the clues in it."""
 
-    unit: ChangedUnit
+    unit: Part
     clues: tuple[Clue, ...]
 
 
@@ -60,7 +61,7 @@ class Survey(Struct, frozen=True):
     change: Change
     targets: tuple[Target, ...]
     leaks: tuple[Leak, ...]
-    hits: tuple[tuple[ChangedUnit, Hit], ...]
+    hits: tuple[tuple[Part, Hit], ...]
     coverage: tuple[Coverage, ...]
     notes: tuple[str, ...]
 
@@ -173,7 +174,7 @@ def _screened(path: str, is_test: bool) -> str:
 
 
 def _look(
-    unit: ChangedUnit, hits: list[Hit], among: Sequence[Matcher]
+    unit: Part, hits: list[Hit], among: Sequence[Matcher]
 ) -> tuple[tuple[Clue, ...], list[Leak], list[Hit]]:
     """The clues for an agent, the leaked secrets, and what scanners said of this unit."""
     numbered = [(unit.first_line + at, line) for at, line in enumerate(unit.lines)]
@@ -203,12 +204,12 @@ def _look(
     return tuple(sorted(clues, key=lambda clue: (clue.line, clue.source, clue.rule))), leaks, inside
 
 
-def _is_new(unit: ChangedUnit, line: int) -> bool:
+def _is_new(unit: Part, line: int) -> bool:
     """Whether a line says something new: not if only its blanks or a version in it changed."""
     if not unit.removed:
         return True
     text = _without_version(unit.lines[line - unit.first_line])
-    return all(text != _without_version(before) for _, before in unit.removed)
+    return all(text != _without_version(before) for _, _, before in unit.removed)
 
 
 def _without_version(line: str) -> str:
@@ -216,11 +217,12 @@ def _without_version(line: str) -> str:
     return "".join(line.split("@", 1)[0].split()) if "uses:" in line else "".join(line.split())
 
 
-def _removed_guards(unit: ChangedUnit) -> list[Clue]:
+def _removed_guards(unit: Part) -> list[Clue]:
     """Checks that the commit took out of the unit and did not write again."""
     if not unit.removed:
         return []
-    before = match(unit.path, unit.removed, {number for number, _ in unit.removed})
+    gone = [(number, text) for _, number, text in unit.removed]
+    before = match(unit.path, gone, {number for number, _ in gone})
     guards = [one for one in before if one.family in _GUARDS or one.rule in _GUARD_RULES]
     if not guards:
         return []

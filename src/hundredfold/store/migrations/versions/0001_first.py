@@ -280,4 +280,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    raise NotImplementedError("the first schema has nothing before it")
+    raise RuntimeError("the first schema has nothing before it")

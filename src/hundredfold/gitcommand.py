@@ -1,8 +1,9 @@
 """How git is called: argument lists, a chosen environment, time limits; nothing is asked and nothing fetched.
 
-There are two places. In the user's repository only names are looked up (`in_repository`): there git reads the
-user's configuration, which says whose repositories to trust (`safe.directory`). All else happens in a private
-view of it (`sources.gitview`) that obeys no configuration but its own (`in_view`).
+There are two ways. Names are looked up in the user's repository (`in_repository`): there git reads the
+user's configuration, which says whose repositories to trust (`safe.directory`). All else happens in a git
+folder that is named outright (`in_git_folder`), so that nothing is discovered and no configuration but the
+folder's own is obeyed: that of a private view (`sources.gitview`) or of a checkout (`workspaces.checkout`).
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ from msgspec import Struct
 from hundredfold.errors import RepositoryError, UnavailableError
 
 TIMEOUT_S = 120.0
+#: whose `rev-parse` knows --show-object-format and --path-format
 OLDEST = (2, 31)
+SLOW = "Is the repository on a slow or broken disk? `git fsck` may tell."
+FSCK = "`git fsck` in the repository may tell why."
 
 _KEPT = ("PATH", "HOME", "TMPDIR", "XDG_CONFIG_HOME", "SUDO_UID", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM")
 _ALWAYS = {
@@ -35,6 +39,7 @@ _ALWAYS = {
     "GIT_NO_REPLACE_OBJECTS": "1",
     "GIT_GRAFT_FILE": os.devnull,
     "GIT_LITERAL_PATHSPECS": "1",
+    "GIT_ALLOW_PROTOCOL": "",
 }
 _SAFE = ("-c", f"core.hooksPath={os.devnull}", "-c", "core.fsmonitor=false", "-c", "protocol.allow=never")
 
@@ -72,10 +77,7 @@ class Git(Struct, frozen=True):
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
-            raise RepositoryError(
-                f"git {arguments[0]} did not end within {timeout_s:.0f} s",
-                "Is the repository on a slow or broken disk? `git fsck` may tell.",
-            ) from error
+            raise RepositoryError(f"git {arguments[0]} did not end within {timeout_s:.0f} s", SLOW) from error
 
     @contextmanager
     def streaming(self, *arguments: str, timeout_s: float = TIMEOUT_S) -> Iterator[IO[bytes]]:
@@ -101,7 +103,9 @@ class Git(Struct, frozen=True):
                 if process.stdout.read(1) == b"" and process.wait() != 0:
                     errors.seek(0)
                     said = errors.read(2000).decode("utf-8", "replace").strip()
-                    raise RepositoryError(f"git {arguments[0]} failed: {said or 'it was ended from outside'}")
+                    raise RepositoryError(
+                        f"git {arguments[0]} failed: {said or 'it was ended from outside'}", FSCK
+                    )
             finally:
                 timer.cancel()
                 process.kill()
@@ -115,20 +119,22 @@ def in_repository(folder: Path) -> Git:
     return Git(folder, kept | _ALWAYS)
 
 
-def in_view(folder: Path) -> Git:
-    """git in a private view, which is configured by nothing but itself."""
+def in_git_folder(folder: Path, tree: Path | None = None) -> Git:
+    """git on this git folder, which is configured by nothing but itself; run in `tree` if there is one."""
     kept = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}
     alone = {"GIT_DIR": str(folder), "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
-    return Git(folder, kept | _ALWAYS | alone | {"HOME": str(folder)})
+    checked_out = {"GIT_WORK_TREE": str(tree)} if tree else {}
+    return Git(tree or folder, kept | _ALWAYS | alone | checked_out | {"HOME": str(folder)})
 
 
 def require_git() -> tuple[int, int]:
     """git's version, major and minor.
 
     Raises:
-        UnavailableError: git is not installed, or too old.
+        UnavailableError: git is not installed, can't be run, or is too old.
     """
-    version = _version(_program())
+    found = re.search(r"(\d+)\.(\d+)", told_version())
+    version = (int(found[1]), int(found[2])) if found else (0, 0)
     if version < OLDEST:
         raise UnavailableError(
             f"git {version[0]}.{version[1]} is too old", f"Install git {OLDEST[0]}.{OLDEST[1]} or newer."
@@ -136,15 +142,31 @@ def require_git() -> tuple[int, int]:
     return version
 
 
+def told_version() -> str:
+    """What git says of its version, like "git version 2.43.0".
+
+    Raises:
+        UnavailableError: git is not installed, or can't be run.
+    """
+    return _told_version(_program())
+
+
 def _program() -> str:
     program = shutil.which("git")
     if program is None:
-        raise UnavailableError("git was not found", "Install git (Debian, Ubuntu: `apt install git`).")
+        raise UnavailableError(
+            "git was not found",
+            f"Install git {OLDEST[0]}.{OLDEST[1]} or newer (Debian, Ubuntu: `apt install git`).",
+        )
     return program
 
 
 @cache
-def _version(program: str) -> tuple[int, int]:
-    done = subprocess.run([program, "--version"], capture_output=True, timeout=TIMEOUT_S, check=False)
-    found = re.search(rb"(\d+)\.(\d+)", done.stdout)
-    return (int(found[1]), int(found[2])) if found else (0, 0)
+def _told_version(program: str) -> str:
+    try:
+        done = subprocess.run([program, "--version"], capture_output=True, timeout=TIMEOUT_S, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise UnavailableError(
+            f"git can't be run: {error}", f"Install git {OLDEST[0]}.{OLDEST[1]} or newer."
+        ) from error
+    return done.stdout.decode("utf-8", "replace").strip()

@@ -1,0 +1,81 @@
+"""A run from start to end, shown live: what `run` and `rehearse` share. Imports the whole fleet."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+from hundredfold.cli.context import Context
+from hundredfold.cli.live import LiveSummary
+from hundredfold.cli.output import say
+from hundredfold.errors import EXIT_INCOMPLETE
+from hundredfold.fleet.assembly import Assembly, assembled
+from hundredfold.fleet.cadence import watch as watch_jobs
+from hundredfold.fleet.lock import project_lock
+from hundredfold.fleet.run import Run, RunResult
+from hundredfold.jobs.protocol import load_job
+
+
+def exit_code(result: RunResult) -> int:
+    """The exit code that tells a script how the run ended."""
+    if result.halted is not None:
+        return result.halted.exit_code
+    if result.stopped:
+        return 130
+    return EXIT_INCOMPLETE if result.incomplete else 0
+
+
+async def conducted(
+    context: Context, names: list[str], *, model: bool, watch: bool = False, title: str = ""
+) -> RunResult:
+    """Run the named jobs of a project to their end (or, watching, until told to stop), shown live.
+
+    Raises:
+        ProjectBusy: another run holds the project.
+        UnavailableError, StorageError: what could not be started.
+    """
+    jobs = [load_job(name) for name in names]
+    title = title or f"{context.place.root.name} · {', '.join(names)}"
+    stop = _stop_on_signals()
+    with project_lock(context.place.state):
+        async with assembled(
+            context.place,
+            context.settings,
+            context.database,
+            context.blobs,
+            context.repository,
+            jobs,
+            person=context.person,
+            model=model,
+            idle=watch,
+        ) as assembly:
+            assembly.check_routes()
+            run = Run(assembly, context.person)
+            with LiveSummary(title) as live:
+                await run.take_in(jobs)
+                await run.drain(stop, live.tick)
+                if watch and not stop.is_set():
+                    await _watch(assembly, run, stop, live)
+            if stop.is_set():
+                await assembly.worker.stop()
+            await assembly.flush()
+            return await asyncio.to_thread(run.result, jobs, stopped=stop.is_set())
+
+
+async def _watch(assembly: Assembly, run: Run, stop: asyncio.Event, live: LiveSummary) -> None:
+    say("watching; Ctrl-C ends it")
+    await watch_jobs(assembly, run, stop, live.tick)
+
+
+def _stop_on_signals() -> asyncio.Event:
+    """An event set by the first Ctrl-C or TERM; a second one ends the process at once."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def ask_to_stop(number: int) -> None:
+        say("stopping: agents are ended, what is finished is kept; once more to end at once")
+        stop.set()
+        loop.remove_signal_handler(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ask_to_stop, number)
+    return stop
