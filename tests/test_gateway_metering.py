@@ -157,7 +157,7 @@ async def test_a_hundred_at_once_never_pass_the_limit_by_more_than_the_reserve_l
 ) -> None:  # fmt: skip
     monkeypatch.setenv("TEST_PROVIDER_KEY", KEY)
     make_attempt(database)
-    provider.respond = streamed(4, pause_s=0.02)
+    provider.respond = streamed(4, pause_s=0.5)
     stop = 10 * price_of_one() + 1
     limits = (Limit("project:p", "day", stop), Limit("attempt:" + ATTEMPT, "ever", 10 * stop))
     async with running(database, tmp_path / "g", provider.base_url, reserve_output=100) as gateway:
