@@ -142,6 +142,25 @@ def test_a_killed_orchestrator_finds_its_codex_agents_again(
         judged(home, provider, 3)
 
 
+@pytest.mark.codex
+def test_a_run_without_a_model_ends_what_a_killed_run_left_up(
+    make_repository: Make, tmp_path: Path, home: Path
+) -> None:
+    with simulated_provider(tmp_path, seed=3, latency={"first_byte_ms": 4000.0}) as provider:
+        repo = weak_project(make_repository(), provider.base_url, commits=1, agent="codex")
+        run = started(repo)
+        wait_for(lambda: len(provider.lines()) >= 1)
+        run.kill()
+        run.wait()
+        assert processes_below(home), "gateway and agents outlive their orchestrator"
+        listed = hundredfold("run", "--no-model", "--json", repo=repo)
+        assert listed.json()["items"] == {"listed": 1}
+        assert not processes_below(home)
+        judged_later = hundredfold("run", "--json", repo=repo)
+        assert judged_later.code in (0, 8), judged_later.err
+        judged(home, provider, 1)
+
+
 def test_ctrl_c_ends_the_agents_and_the_next_run_goes_on(
     make_repository: Make, tmp_path: Path, home: Path
 ) -> None:

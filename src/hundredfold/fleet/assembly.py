@@ -102,7 +102,7 @@ async def assembled(
         if model:
             gateway = await _gateway(stack, place, settings, database, person)
         else:
-            await stop_leftover(place.state / "gateway")
+            await _end_leftovers(place, settings)
         backends = _backends(place, settings) if model else {}
         stack.push_async_callback(_close_all, backends)
         pool = GitWorkspacePool(
@@ -189,6 +189,13 @@ def _backends(place: Place, settings: Settings) -> dict[str, Backend]:
     if find_codex() is not None:
         backends["codex"] = CodexBackend(place.state / "codex")
     return backends
+
+
+async def _end_leftovers(place: Place, settings: Settings) -> None:
+    """End what a killed run left up for the next one, which this one, without a model, is not."""
+    await stop_leftover(place.state / "gateway")
+    if (place.state / "codex").is_dir():
+        await _close_all(_backends(place, settings))
 
 
 async def _close_all(backends: dict[str, Backend]) -> None:
