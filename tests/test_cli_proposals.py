@@ -13,9 +13,10 @@ from hundredfold.cli.context import Context, Where
 from hundredfold.cli.decide import approve, reject, undo
 from hundredfold.cli.inbox import inbox
 from hundredfold.cli.why import why
-from hundredfold.config import Place, Settings
+from hundredfold.config import Place
 from hundredfold.errors import ConfigError
 from hundredfold.proposals.record import record_done
+from hundredfold.settings import Settings
 from hundredfold.store import proposals
 from hundredfold.vocabulary import Done
 from tests.support.proposals import (

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hundredfold.cli.init import TEMPLATE
-from hundredfold.config import Settings, dollars, load_settings, place_of
+from hundredfold.config import dollars, load_settings, place_of
 from hundredfold.errors import ConfigError
+from hundredfold.settings import Settings
 
 
 def load(tmp_path: Path, text: str) -> Settings:

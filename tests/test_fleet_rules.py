@@ -13,11 +13,12 @@ import psutil
 import pytest
 
 from hundredfold.agents.protocol import ErrorKind, Outcome
-from hundredfold.config import Settings, load_settings, place_of
+from hundredfold.config import load_settings, place_of
 from hundredfold.fleet.answers import judged
 from hundredfold.fleet.assembly import assembled
 from hundredfold.fleet.run import Run
 from hundredfold.jobs.protocol import Project, Report
+from hundredfold.settings import Settings
 from hundredfold.sources.git import open_repository
 from hundredfold.store import items
 from hundredfold.store.blobs import Blobs

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hundredfold.cli.init import TEMPLATE
-from hundredfold.config import JobSettings
 from hundredfold.evidence.diffs import FileDiff, Hunk
 from hundredfold.jobs.changes import parts_of, removed_lines, sorted_out
 from hundredfold.jobs.coverage import how_far, not_looked_at
 from hundredfold.jobs.protocol import Project, load_job, review_minutes
 from hundredfold.jobs.questions import BYTES_PER_TOKEN, batches, one_line, question, tokens
+from hundredfold.settings import JobSettings
 from hundredfold.vocabulary import AgentTask
 
 DOCS: Any = ("screened", "documentation: no code in it")

@@ -16,7 +16,8 @@ from hundredfold.proposals.record import record_done
 from hundredfold.proposals.why import Node, chain, resolved
 from hundredfold.store import actions, attempts
 from hundredfold.store.database import Database
-from hundredfold.store.schema import bookings, decisions, requests, routes
+from hundredfold.store.tables.ledger import bookings, requests, routes
+from hundredfold.store.tables.record import decisions
 from hundredfold.usage.ledger import STATUSES
 from hundredfold.vocabulary import Done, Route, identity
 from tests.support.proposals import (

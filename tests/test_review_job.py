@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from hundredfold.config import JobSettings, Settings, load_settings
+from hundredfold.config import load_settings
 from hundredfold.errors import ConfigError, RepositoryError
 from hundredfold.jobs.protocol import Earlier, Project, load_job
 from hundredfold.jobs.review import ReviewJob, asking
+from hundredfold.settings import JobSettings, Settings
 from hundredfold.sources.git import open_repository
 from hundredfold.vocabulary import Answer, Ask, Done, Item, Round, Skip
 from tests.support.repositories import RepositoryMaker

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from hundredfold.config import JobSettings
 from hundredfold.jobs.protocol import Project
 from hundredfold.jobs.security import asking
 from hundredfold.jobs.security.job import SecurityJob
+from hundredfold.settings import JobSettings
 from hundredfold.sources.git import open_repository
 from hundredfold.vocabulary import Answer, Ask, Done, Item, Round, Skip
 from tests.support.repositories import RepositoryMaker

@@ -16,14 +16,15 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
-from hundredfold.config import Place, Settings, database_url
+from hundredfold.config import Place, database_url
 from hundredfold.errors import ConfigError
 from hundredfold.prices.book import load_book
+from hundredfold.settings import Settings
 from hundredfold.simulation.measure import Meter
 from hundredfold.simulation.rehearse import rehearse
 from hundredfold.simulation.report import text_report
-from hundredfold.store import schema
 from hundredfold.store.database import open_database
+from hundredfold.store.tables import work
 from hundredfold.usage.ledger import Booking, Entry, Ledger, WireRoute
 from hundredfold.vocabulary import Usage
 
@@ -35,7 +36,7 @@ async def little_fleet(settings: Settings, place: Place) -> None:
     database = open_database(database_url(settings, place.home))
     with database.write() as connection:
         project = {"slug": place.slug, "root": str(place.root), "created_us": 1}
-        connection.execute(sa.insert(schema.projects), project)
+        connection.execute(sa.insert(work.projects), project)
         for number, state in enumerate(("done", "done", "incomplete")):
             item = {"id": f"i-{number}", "project": place.slug, "job": "security", "key": str(number)}
             item |= {"digest": "d", "title": "t", "revision": "r"}
@@ -47,7 +48,7 @@ async def little_fleet(settings: Settings, place: Place) -> None:
                 "queued_us": 1,
                 "changed_us": 1,
             }
-            connection.execute(sa.insert(schema.items), item | rest)
+            connection.execute(sa.insert(work.items), item | rest)
     booking = Booking(
         project=place.slug, job="security", agent="native", person="me", payer="me", cost_centre=""
     )

@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 
 from hundredfold.errors import StorageError
 from hundredfold.store.database import MIGRATIONS, Database, newest_revision
-from hundredfold.store.schema import metadata
+from hundredfold.store.tables.every import metadata
 
 
 def test_the_migrations_make_what_the_schema_says(database: Database) -> None:

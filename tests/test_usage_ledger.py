@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from hundredfold.prices.book import load_book
 from hundredfold.store.database import Database, now_us
-from hundredfold.store.schema import bookings, requests, routes
+from hundredfold.store.tables.ledger import bookings, requests, routes
 from hundredfold.usage.ledger import BATCH, SOURCES, STATUSES, Ledger, consistent
 from hundredfold.usage.pricing import current
 from hundredfold.vocabulary import Limit, Usage

@@ -19,7 +19,7 @@ from hundredfold.errors import ConfigError
 from hundredfold.prices.book import Cost, load_book
 from hundredfold.store.database import Database, now_us
 from hundredfold.store.items import begin_run
-from hundredfold.store.schema import attempts
+from hundredfold.store.tables.work import attempts
 from hundredfold.usage.ledger import Entry, Ledger
 from hundredfold.usage.pricing import billed_tier
 from hundredfold.usage.spend import GROUPINGS, bill, cost_of

@@ -15,7 +15,8 @@ from hundredfold.gateway.client import GatewayHandle, ensure_gateway
 from hundredfold.gateway.grants import open_grant
 from hundredfold.gateway.settings import GatewayConfig, Upstream
 from hundredfold.store.database import Database
-from hundredfold.store.schema import attempts, items, projects, requests, runs
+from hundredfold.store.tables.ledger import requests
+from hundredfold.store.tables.work import attempts, items, projects, runs
 from hundredfold.usage.ledger import STATUSES
 from hundredfold.vocabulary import Limit, Tier
 

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from hundredfold.store.database import Database
-from hundredfold.store.schema import attempts, items, projects
+from hundredfold.store.tables.work import attempts, items, projects
 from hundredfold.usage.ledger import Booking, Entry, WireRoute
 from hundredfold.vocabulary import Usage
 

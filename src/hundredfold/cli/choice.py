@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from hundredfold.config import Settings
 from hundredfold.errors import ConfigError
+from hundredfold.settings import Settings
 
 
 def overridden(settings: Settings, commits: int | None, range_: str, agents: int | None) -> Settings:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from hundredfold.config import Place, Settings, database_url, load_settings, place_of
+from hundredfold.config import Place, database_url, load_settings, place_of
+from hundredfold.settings import Settings
 
 if TYPE_CHECKING:
     from hundredfold.sources.git import Repository

@@ -11,7 +11,8 @@ from cyclopts import Parameter
 from hundredfold.cli.choice import chosen_jobs, overridden
 from hundredfold.cli.context import Context, Where
 from hundredfold.cli.output import print_json, say
-from hundredfold.config import Place, Settings
+from hundredfold.config import Place
+from hundredfold.settings import Settings
 
 
 def rehearse(

@@ -13,11 +13,11 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager
 
-from hundredfold.config import Settings
 from hundredfold.errors import LimitReached
 from hundredfold.fleet.routing import limits_of
 from hundredfold.prices.book import Cost, PriceBook
 from hundredfold.prices.money import dollars_text
+from hundredfold.settings import Settings
 from hundredfold.store.database import now_us
 from hundredfold.vocabulary import AgentTask, Item, Limit, Route
 

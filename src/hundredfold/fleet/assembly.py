@@ -11,7 +11,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from hundredfold.agents.protocol import Backend
-from hundredfold.config import Place, Settings
+from hundredfold.config import Place
 from hundredfold.errors import UnavailableError
 from hundredfold.fleet.admission import Admission
 from hundredfold.fleet.board import Board
@@ -23,6 +23,7 @@ from hundredfold.gateway.client import GatewayHandle, ensure_gateway, stop_lefto
 from hundredfold.gateway.settings import GatewayConfig, Upstream
 from hundredfold.jobs.protocol import Job
 from hundredfold.prices.book import PriceBook, load_book
+from hundredfold.settings import Settings
 from hundredfold.sources.git import Repository
 from hundredfold.store import attempts
 from hundredfold.store.blobs import Blobs

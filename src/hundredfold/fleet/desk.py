@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import Struct
 
 from hundredfold.agents.protocol import Backend
-from hundredfold.config import Place, Settings
+from hundredfold.config import Place
 from hundredfold.fleet.admission import Admission
 from hundredfold.fleet.board import Board
 from hundredfold.jobs.protocol import Earlier, Job, Project
 from hundredfold.proposals import record
+from hundredfold.settings import Settings
 from hundredfold.store.blobs import Blobs
 from hundredfold.store.database import Database
 from hundredfold.workspaces.protocol import Sandbox, WorkspacePool

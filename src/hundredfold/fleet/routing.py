@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from hundredfold.agents.protocol import Backend
-from hundredfold.config import Budget, Settings, dollars
+from hundredfold.config import dollars
 from hundredfold.errors import UnavailableError
+from hundredfold.settings import Budget, Settings
 from hundredfold.vocabulary import AgentTask, Item, Limit, Route
 
 

@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from msgspec import Struct
 
 from hundredfold.store.database import Database, now_us
-from hundredfold.store.schema import attempts, grants, items, requests, runs
+from hundredfold.store.tables.ledger import requests
+from hundredfold.store.tables.work import attempts, grants, items, runs
 from hundredfold.vocabulary import Limit, Tier
 
 _SNAPSHOT = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{8}|latest)$")

@@ -17,7 +17,7 @@ from hundredfold.errors import ConfigError
 from hundredfold.vocabulary import AgentTask, Finding, Item, Round, Step
 
 if TYPE_CHECKING:
-    from hundredfold.config import JobSettings
+    from hundredfold.settings import JobSettings
     from hundredfold.sources.git import Repository
 
 

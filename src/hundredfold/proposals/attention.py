@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from hundredfold.store.database import Database, now_us
-from hundredfold.store.schema import marks
+from hundredfold.store.tables.record import marks
 
 FORGOTTEN_S = 2 * 3600
 

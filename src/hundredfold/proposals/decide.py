@@ -16,8 +16,8 @@ from hundredfold.proposals.attention import seconds_open
 from hundredfold.proposals.sanitise import for_terminal
 from hundredfold.store import proposals
 from hundredfold.store.database import Database, now_us
-from hundredfold.store.schema import decisions
-from hundredfold.store.schema import proposals as proposals_table
+from hundredfold.store.tables.record import decisions
+from hundredfold.store.tables.record import proposals as proposals_table
 from hundredfold.vocabulary import Decision, ProposalState
 
 Verdict = Literal["approve", "reject"]

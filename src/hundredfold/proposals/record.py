@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from hundredfold.store import findings, proposals
 from hundredfold.store.database import Database, now_us
 from hundredfold.store.items import ItemState
-from hundredfold.store.schema import items
+from hundredfold.store.tables.work import items
 from hundredfold.store.text import storable
 from hundredfold.vocabulary import Coverage, Done, Finding, Item, Skip
 

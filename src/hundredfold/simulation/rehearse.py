@@ -19,16 +19,17 @@ import msgspec
 import sqlalchemy as sa
 from msgspec import Struct
 
-from hundredfold.config import Budget, Place, ProviderSettings, Settings
+from hundredfold.config import Place
 from hundredfold.errors import UnavailableError
 from hundredfold.prices.book import PriceBook
+from hundredfold.settings import Budget, ProviderSettings, Settings
 from hundredfold.simulation.measure import Measured, Meter
 from hundredfold.simulation.month import TierCost, month_costs
 from hundredfold.simulation.process import provider_process
 from hundredfold.simulation.provider.log import read_log
 from hundredfold.simulation.truth import Comparison, compare, ledger_rows
 from hundredfold.store.database import Database, now_us, open_database, sqlite_url
-from hundredfold.store.schema import attempts, items
+from hundredfold.store.tables.work import attempts, items
 from hundredfold.vocabulary import Usage
 
 RunFleet = Callable[[Settings, Place], Awaitable[None]]

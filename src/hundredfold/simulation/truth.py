@@ -16,7 +16,7 @@ from msgspec import Struct
 from hundredfold.prices.book import PriceBook, Unpriced
 from hundredfold.simulation.provider.log import LogLine
 from hundredfold.store.database import Database
-from hundredfold.store.schema import requests, routes
+from hundredfold.store.tables.ledger import requests, routes
 from hundredfold.usage.ledger import STATUSES
 from hundredfold.vocabulary import RequestStatus, Tier, Usage
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 
 from hundredfold.store.database import Database, insert_ignore, now_us
-from hundredfold.store.schema import actions, proposals
+from hundredfold.store.tables.record import actions, proposals
 from hundredfold.store.text import storable
 from hundredfold.vocabulary import Receipt, identity
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 
 from hundredfold.store.database import Database, now_us
-from hundredfold.store.schema import attempts, items
+from hundredfold.store.tables.work import attempts, items
 from hundredfold.store.text import storable
 from hundredfold.vocabulary import AnswerStatus, Route, identity
 

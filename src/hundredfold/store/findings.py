@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from msgspec import Struct
 
 from hundredfold.store.database import Database, insert_ignore
-from hundredfold.store.schema import coverage, findings, items
+from hundredfold.store.tables.record import coverage, findings
+from hundredfold.store.tables.work import items
 from hundredfold.store.text import storable
 from hundredfold.vocabulary import Coverage, Finding
 

@@ -9,17 +9,9 @@ import sqlalchemy as sa
 from msgspec import Struct
 
 from hundredfold.store.database import Database
-from hundredfold.store.schema import (
-    actions,
-    attempts,
-    decisions,
-    findings,
-    items,
-    proposals,
-    requests,
-    routes,
-    runs,
-)
+from hundredfold.store.tables.ledger import requests, routes
+from hundredfold.store.tables.record import actions, decisions, findings, proposals
+from hundredfold.store.tables.work import attempts, items, runs
 from hundredfold.vocabulary import ID_PREFIX, IdKind
 
 MAX_MATCHES = 10

@@ -19,7 +19,8 @@ from sqlalchemy.dialects import postgresql
 
 from hundredfold.prices.book import PriceBook
 from hundredfold.store.database import Database, insert_ignore, now_us
-from hundredfold.store.schema import attempts, bookings, requests, routes
+from hundredfold.store.tables.ledger import bookings, requests, routes
+from hundredfold.store.tables.work import attempts
 from hundredfold.store.text import storable
 from hundredfold.usage.pricing import STATUSES as STATUSES
 from hundredfold.usage.pricing import current, priced_groups

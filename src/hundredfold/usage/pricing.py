@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from msgspec import Struct
 
 from hundredfold.prices.book import PriceBook, Unpriced
-from hundredfold.store.schema import attempts, bookings, items, requests, routes
+from hundredfold.store.tables.ledger import bookings, requests, routes
+from hundredfold.store.tables.work import attempts, items
 from hundredfold.vocabulary import RequestStatus, Tier, Usage
 
 #: what the number in `requests.status` stands for, the best last: it supersedes those before it

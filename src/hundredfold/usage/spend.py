@@ -15,7 +15,8 @@ from msgspec import Struct
 
 from hundredfold.prices.book import PriceBook
 from hundredfold.store.database import Database
-from hundredfold.store.schema import attempts, bookings
+from hundredfold.store.tables.ledger import bookings
+from hundredfold.store.tables.work import attempts
 from hundredfold.usage.pricing import Group, Label, Money, current, priced_groups
 from hundredfold.vocabulary import Usage
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from hundredfold.errors import RepositoryError
 
 if TYPE_CHECKING:
-    from hundredfold.config import JobSettings
+    from hundredfold.settings import JobSettings
     from hundredfold.sources.git import Repository
 
 DEFAULT_BASES = (

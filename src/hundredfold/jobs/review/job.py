@@ -40,7 +40,7 @@ from hundredfold.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from hundredfold.config import JobSettings
+    from hundredfold.settings import JobSettings
 
 POLICY = "1"  # raise it when what this job does with the same answers changes
 MAX_SUBJECTS = 20  # commits named in a question

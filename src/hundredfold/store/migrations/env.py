@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from hundredfold.store.schema import metadata
+from hundredfold.store.tables.every import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
 with context.begin_transaction():

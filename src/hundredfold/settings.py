@@ -1,0 +1,147 @@
+"""What `hundredfold.toml` may hold: one class a table, one documented field a key. `config.py` reads it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct, field
+
+from hundredfold.vocabulary import Tier
+
+Agent = Literal["auto", "codex", "native"]
+
+
+class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """Base of every table of the file: keys are written with dashes."""
+
+
+class ProjectSettings(Section, frozen=True):
+    """[project]"""
+
+    #: name shown to people and used in paths; default: the repository folder's name
+    name: str = ""
+    #: who pays, and who it is booked to
+    payer: str = "me"
+    cost_centre: str = ""
+
+
+class ProviderSettings(Section, frozen=True):
+    """[provider.NAME]: an OpenAI-compatible API."""
+
+    #: base URL up to and including the version, e.g. https://api.openai.com/v1
+    base_url: str
+    #: environment variable that holds the key; "" for a server that needs none
+    key_env: str = ""
+    #: which price rows apply; default: the provider's own name
+    prices: str = ""
+    #: at most this many attempts at once on this provider
+    max_attempts: int = 100
+    #: a simulation, not a model: all that comes from it is labelled so and never added to real money
+    simulated: bool = False
+
+
+class RouteSettings(Section, frozen=True):
+    """[route], and the same keys inside [job.NAME] override them."""
+
+    agent: Agent = "auto"
+    provider: str = "openai"
+    model: str = "gpt-5.5"
+    effort: Literal["", "minimal", "low", "medium", "high", "xhigh"] = "medium"
+    tier: Tier = "standard"
+
+
+class Budget(Section, frozen=True):
+    """[budgets] and [job.NAME.budgets]: hard limits in dollars, UTC days and months."""
+
+    attempt: str = ""
+    day: str = ""
+    month: str = ""
+
+
+class JobSettings(Section, frozen=True):
+    """[job.NAME]"""
+
+    enabled: bool = True
+    #: how many of the newest commits are looked at if no range is given
+    commits: int = 10
+    #: a git revision range instead, e.g. "v1.2..HEAD"
+    range: str = ""
+    #: cron expression (UTC) for `run --watch`; "" = by hand only
+    cadence: str = "*/10 * * * *"
+    #: lower goes first
+    priority: int = 100
+    #: route overrides; "" = as in [route]
+    agent: Agent | Literal[""] = ""
+    provider: str = ""
+    model: str = ""
+    effort: str = ""
+    tier: Tier | Literal[""] = ""
+    #: the user's own semgrep rules (security), relative to the repository
+    semgrep_rules: str = ""
+    #: globs never looked at; shown in the coverage as excluded
+    exclude: tuple[str, ...] = ()
+    #: the branch that others are reviewed against (review); "" = origin's default branch, else main or master
+    base: str = ""
+    #: the branches to review; none = the one that is checked out
+    branches: tuple[str, ...] = ()
+    #: how many agents review the same change, each with another question in mind
+    passes: int = 5
+    #: how many of them must say the same before it becomes a comment
+    votes: int = 2
+    #: most comments of one review; the rest is counted
+    cap: int = 8
+    budgets: Budget = field(default_factory=Budget)
+
+
+class FleetSettings(Section, frozen=True):
+    """[fleet]"""
+
+    #: attempts at once
+    agents: int = 20
+    #: seconds without a sign of life before an attempt is called stalled
+    stall_seconds: float = 300.0
+    #: how often an attempt that failed (not: was throttled) is tried again
+    retries: int = 2
+    #: new work waits while the inbox holds more expected review minutes than this
+    review_minutes: float = 480.0
+
+
+class WorkspaceSettings(Section, frozen=True):
+    """[workspaces]"""
+
+    #: at most this many checkouts at once
+    pool: int = 100
+    #: and this much disk for them, in GB (10**9 bytes)
+    disk_gb: float = 10.0
+    #: folders that sandboxed commands may read besides the system's programs and the workspace
+    read: tuple[str, ...] = ()
+
+
+class GatewaySettings(Section, frozen=True):
+    """[gateway]"""
+
+    #: output tokens reserved per request against the limits, where the request itself names no cap
+    reserve_output: int = 8192
+    #: seconds to wait for the provider's first byte
+    first_byte_seconds: float = 600.0
+
+
+class Settings(Section, frozen=True):
+    """The whole file."""
+
+    project: ProjectSettings = field(default_factory=ProjectSettings)
+    provider: dict[str, ProviderSettings] = field(
+        default_factory=lambda: {
+            "openai": ProviderSettings(base_url="https://api.openai.com/v1", key_env="OPENAI_API_KEY")
+        }
+    )
+    route: RouteSettings = field(default_factory=RouteSettings)
+    job: dict[str, JobSettings] = field(default_factory=lambda: {"security": JobSettings()})
+    fleet: FleetSettings = field(default_factory=FleetSettings)
+    workspaces: WorkspaceSettings = field(default_factory=WorkspaceSettings)
+    gateway: GatewaySettings = field(default_factory=GatewaySettings)
+    budgets: Budget = field(default_factory=Budget)
+    #: price rows that override the shipped ones: files relative to the repository
+    prices: tuple[str, ...] = ()
+    #: "" = SQLite in the data folder; HUNDREDFOLD_DATABASE overrides
+    database: str = ""

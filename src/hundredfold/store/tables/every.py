@@ -1,0 +1,10 @@
+"""The metadata with every table in it: what migrations compare with. A new table module is named here."""
+
+from __future__ import annotations
+
+from hundredfold.store.tables import ledger, record, work
+from hundredfold.store.tables.base import metadata
+
+TOPICS = (work, ledger, record)
+
+__all__ = ["TOPICS", "metadata"]
