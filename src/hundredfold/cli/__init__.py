@@ -45,9 +45,7 @@ def overview() -> str:
     lines = ["Usage: hundredfold COMMAND [OPTIONS]", "", WHAT_IT_IS]
     for heading, commands in COMMANDS.items():
         lines += ["", heading, *(f"  {name:<12}{what}" for name, _, what in commands)]
-    return "\n".join(
-        [*lines, "", "`hundredfold COMMAND --help` tells the rest.", ""]
-    )
+    return "\n".join([*lines, "", "`hundredfold COMMAND --help` tells the rest.", ""])
 
 
 def application() -> App:
