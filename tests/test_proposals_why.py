@@ -13,7 +13,8 @@ from hundredfold.errors import ConfigError
 from hundredfold.prices.book import load_book
 from hundredfold.proposals.decide import decide
 from hundredfold.proposals.record import record_done
-from hundredfold.proposals.why import Node, chain, resolved
+from hundredfold.proposals.link import Node
+from hundredfold.proposals.why import chain, resolved
 from hundredfold.store import actions, attempts
 from hundredfold.store.database import Database
 from hundredfold.store.tables.ledger import bookings, requests, routes

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from rich.tree import Tree
 
     from hundredfold.prices.book import PriceBook
-    from hundredfold.proposals.why import CostOf, Node
+    from hundredfold.proposals.link import Node
+    from hundredfold.proposals.why import CostOf
     from hundredfold.store.database import Database
 
 
@@ -24,8 +25,8 @@ def why(id_: str, /, *, json: bool = False, where: Where = Where()) -> int:  # n
     Parameters
     ----------
     id_
-        Of an item, attempt, finding, proposal, action, decision or run (its beginning is enough), or a
-        request's number or response id.
+        Of an item, attempt, finding, proposal, action, decision, outcome or run (its beginning is enough),
+        or a request's number or response id.
     json
         Print JSON.
     """

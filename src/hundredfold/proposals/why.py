@@ -7,36 +7,24 @@ Source → item and its digest → attempts (route, prompt, cost) → findings w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from hundredfold.errors import ConfigError
+from hundredfold.proposals.fate import outcome_node
+from hundredfold.proposals.link import MAX_CHILDREN, Node, safe, shown, time_text
 from hundredfold.proposals.sanitise import for_terminal
-from hundredfold.store import actions, attempts, findings, items, lookup, proposals
+from hundredfold.store import actions, attempts, findings, items, lookup, outcomes, proposals
 from hundredfold.store.attempts import AttemptRow
 from hundredfold.store.database import Database
 from hundredfold.store.items import ItemRow
 from hundredfold.store.proposals import ProposalRow
 from hundredfold.vocabulary import Decision, Finding
 
-MAX_CHILDREN = 200
-
 #: What each of these attempts cost, as facts ready to show, by attempt.
 CostOf = Callable[[Sequence[str]], Mapping[str, Mapping[str, Any]]]
-
-
-class Node(Struct, frozen=True):
-    """One link of the chain. Text is safe to print; `asked` marks the record that was asked about."""
-
-    kind: str
-    id: str
-    title: str
-    facts: dict[str, Any] = {}
-    children: tuple[Node, ...] = ()
-    asked: bool = False
 
 
 class _Scope(Struct, frozen=True):
@@ -89,6 +77,8 @@ def chain(database: Database, identity: str, cost_of: CostOf) -> Node:
         return _of_proposal(database, identity, actions.proposal_of(database, identity), cost_of)
     if kind == "proposal":
         return _of_proposal(database, identity, identity, cost_of)
+    if kind == "outcome":
+        return _of_outcome(database, identity, cost_of)
     if kind == "finding":
         return _of_finding(database, identity, cost_of)
     if kind == "attempt":
@@ -111,6 +101,15 @@ def _of_proposal(database: Database, asked: str, proposal: str | None, cost_of: 
         proposals=frozenset((row.proposal.id,)),
     )
     return _of_item(database, row.proposal.item, scope, cost_of)
+
+
+def _of_outcome(database: Database, outcome: str, cost_of: CostOf) -> Node:
+    row = outcomes.find(database, outcome)
+    if row is None:
+        raise _broken(outcome)
+    if row.outcome.proposal is None:
+        return outcome_node(database, row, asked=True)
+    return _of_proposal(database, outcome, row.outcome.proposal, cost_of)
 
 
 def _of_finding(database: Database, finding: str, cost_of: CostOf) -> Node:
@@ -143,27 +142,27 @@ def _request(database: Database, number: str, cost_of: CostOf) -> Node:
     if row is None:
         raise _broken(number)
     facts = {name: value for name, value in msgspec.structs.asdict(row).items() if value not in ("", None)}
-    facts["at"] = _time(facts.pop("at_us"))
+    facts["at"] = time_text(facts.pop("at_us"))
     for name in ("seq", "key", "attempt"):
         facts.pop(name, None)
     above = () if row.attempt is None else (_of_attempt(database, row.attempt, cost_of),)
-    return Node("request", str(row.seq), _safe(row.key), _shown(facts), above, asked=True)
+    return Node("request", str(row.seq), safe(row.key), shown(facts), above, asked=True)
 
 
 def _run(database: Database, identity: str) -> Node:
     row = lookup.run(database, identity)
     if row is None:
         raise _broken(identity)
-    facts: dict[str, Any] = {"started": _time(row.started_us), "by": row.person}
+    facts: dict[str, Any] = {"started": time_text(row.started_us), "by": row.person}
     if row.ended_us is not None:
-        facts["ended"] = _time(row.ended_us)
+        facts["ended"] = time_text(row.ended_us)
     facts |= {f"items {state}": n for state, n in items.counts(database, row.project, row.id).items()}
     made = proposals.of_project(database, row.project, run=row.id)
     children = tuple(
-        Node("proposal", one.proposal.id, _safe(one.proposal.title), {"state": one.state})
+        Node("proposal", one.proposal.id, safe(one.proposal.title), {"state": one.state})
         for one in made[:MAX_CHILDREN]
     )
-    return Node("run", row.id, f"a run of {_safe(row.project)}", _shown(facts), children, asked=True)
+    return Node("run", row.id, f"a run of {safe(row.project)}", shown(facts), children, asked=True)
 
 
 def _broken(identity: str) -> ConfigError:
@@ -207,7 +206,7 @@ def _of_item(database: Database, item: str, scope: _Scope, cost_of: CostOf) -> N
     if left_out:
         facts["not shown"] = f"{left_out} more; ask for one of them by its id"
     return Node(
-        "item", item, _safe(row.item.title), facts, tuple(children[:MAX_CHILDREN]), asked=scope.asked == item
+        "item", item, safe(row.item.title), facts, tuple(children[:MAX_CHILDREN]), asked=scope.asked == item
     )
 
 
@@ -228,7 +227,7 @@ def _item_facts(database: Database, row: ItemRow, scope: _Scope) -> dict[str, An
         for one in findings.coverage_of(database, item.project, item=item.id):
             looked[one.coverage.state] = looked.get(one.coverage.state, 0) + 1
         facts["coverage"] = ", ".join(f"{n} {state.replace('_', ' ')}" for state, n in sorted(looked.items()))
-    return _shown(facts)
+    return shown(facts)
 
 
 def _attempt(row: AttemptRow, cost: Mapping[str, Any], scope: _Scope) -> Node:
@@ -243,11 +242,11 @@ def _attempt(row: AttemptRow, cost: Mapping[str, Any], scope: _Scope) -> Node:
         "try": row.try_,
         "prompt": row.prompt or "",
         "answer": row.answer or "",
-        "started": _time(row.started_us),
+        "started": time_text(row.started_us),
     }
     if row.ended_us is not None:
         facts["seconds"] = round((row.ended_us - row.started_us) / 1e6, 1)
-    return Node("attempt", row.id, _safe(row.label), _shown({**facts, **cost}), asked=scope.asked == row.id)
+    return Node("attempt", row.id, safe(row.label), shown({**facts, **cost}), asked=scope.asked == row.id)
 
 
 def _finding(one: Finding, scope: _Scope) -> Node:
@@ -263,17 +262,17 @@ def _finding(one: Finding, scope: _Scope) -> Node:
         Node(
             "evidence",
             "",
-            _safe(f"{e.path}:{e.start_line}-{e.end_line} at {e.revision[:12]}"),
-            _shown({"quote": e.quote.strip()[:400], "note": e.note}),
+            safe(f"{e.path}:{e.start_line}-{e.end_line} at {e.revision[:12]}"),
+            shown({"quote": e.quote.strip()[:400], "note": e.note}),
         )
         for e in one.evidence
     )
-    return Node("finding", one.id, _safe(one.title), _shown(facts), children, asked=scope.asked == one.id)
+    return Node("finding", one.id, safe(one.title), shown(facts), children, asked=scope.asked == one.id)
 
 
 def _proposal(database: Database, row: ProposalRow, scope: _Scope) -> Node:
     proposal = row.proposal
-    facts: dict[str, Any] = {"type": proposal.type, "state": row.state, "opened": _time(row.opened_us)}
+    facts: dict[str, Any] = {"type": proposal.type, "state": row.state, "opened": time_text(row.opened_us)}
     facts |= {f"only if {key}": value for key, value in sorted(proposal.preconditions.items())}
     children = [_decision(one) for one in proposals.decisions_of(database, proposal.id)]
     action = actions.of_proposal(database, proposal.id)
@@ -282,41 +281,24 @@ def _proposal(database: Database, row: ProposalRow, scope: _Scope) -> Node:
             "forge": action.forge,
             "state": action.state,
             "by": action.by,
-            "at": _time(action.at_us),
+            "at": time_text(action.at_us),
             "location": action.receipt.location if action.receipt else "",
             "residue" if action.state == "undone" else "error": action.error,
         }
         if action.undone_us is not None:
-            did |= {"undone": _time(action.undone_us), "undone by": action.undone_by or ""}
-        children.append(Node("action", action.id, "", _shown(did), asked=scope.asked == action.id))
-        if action.state == "applied":
-            children.append(Node("outcome", "", "pending: not observed yet"))
+            did |= {"undone": time_text(action.undone_us), "undone by": action.undone_by or ""}
+        children.append(Node("action", action.id, "", shown(did), asked=scope.asked == action.id))
+    followed = outcomes.of_proposal(database, proposal.id)
+    if followed is not None:
+        children.append(outcome_node(database, followed, asked=scope.asked == followed.outcome.id))
+    elif action is not None and action.state == "applied":
+        children.append(Node("outcome", "", "pending: not observed yet"))
     asked = scope.asked == proposal.id
-    return Node("proposal", proposal.id, _safe(proposal.title), _shown(facts), tuple(children), asked=asked)
+    return Node("proposal", proposal.id, safe(proposal.title), shown(facts), tuple(children), asked=asked)
 
 
 def _decision(one: Decision) -> Node:
-    facts: dict[str, Any] = {"by": one.by, "at": _time(one.at_us), "reason": one.reason}
+    facts: dict[str, Any] = {"by": one.by, "at": time_text(one.at_us), "reason": one.reason}
     if one.seconds is not None:
         facts["open for"] = f"{one.seconds:.0f} s"
-    return Node("decision", "", one.verdict, _shown(facts))
-
-
-# ------------------------------------------------------------------ text
-
-
-def _safe(text: str) -> str:
-    return for_terminal(text)
-
-
-def _shown(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Facts without empty ones; text safe to print."""
-    return {
-        _safe(name): _safe(value) if isinstance(value, str) else value
-        for name, value in facts.items()
-        if value not in ("", None)
-    }
-
-
-def _time(at_us: int) -> str:
-    return datetime.fromtimestamp(at_us / 1e6, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return Node("decision", "", one.verdict, shown(facts))

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from hundredfold.store.database import Database
 from hundredfold.store.tables.ledger import requests, routes
+from hundredfold.store.tables.outcomes import outcomes
 from hundredfold.store.tables.record import actions, decisions, findings, proposals
 from hundredfold.store.tables.work import attempts, items, runs
 from hundredfold.vocabulary import ID_PREFIX, IdKind
@@ -24,6 +25,7 @@ _IDS: dict[IdKind, sa.Column[str]] = {
     "proposal": proposals.c.id,
     "action": actions.c.id,
     "decision": decisions.c.id,
+    "outcome": outcomes.c.id,
     "run": runs.c.id,
 }
 

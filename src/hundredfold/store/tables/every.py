@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hundredfold.store.tables import ledger, record, work
+from hundredfold.store.tables import ledger, outcomes, record, work
 from hundredfold.store.tables.base import metadata
 
-TOPICS = (work, ledger, record)
+TOPICS = (work, ledger, record, outcomes)
 
 __all__ = ["TOPICS", "metadata"]
