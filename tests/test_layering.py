@@ -24,6 +24,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "refusals", "tasks"}),
     frozenset({"gitcommand"}),
     frozenset({"vocabulary"}),
+    frozenset({"outcome"}),
     frozenset({"settings"}),
     frozenset({"config"}),
     frozenset({"evidence", "prices", "economics"}),

@@ -12,8 +12,8 @@ from hundredfold.cli.why import costs, plain
 from hundredfold.errors import ConfigError
 from hundredfold.prices.book import load_book
 from hundredfold.proposals.decide import decide
-from hundredfold.proposals.record import record_done
 from hundredfold.proposals.link import Node
+from hundredfold.proposals.record import record_done
 from hundredfold.proposals.why import chain, resolved
 from hundredfold.store import actions, attempts
 from hundredfold.store.database import Database

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from hundredfold.outcome import Observation, Origin, Outcome
 from hundredfold.proposals.why import chain, resolved
 from hundredfold.store import items, outcomes
 from hundredfold.store.database import Database
 from hundredfold.store.tables.outcomes import observations
-from hundredfold.vocabulary import Observation, Origin, Outcome
 from tests.support.proposals import filled
 
 DAY = 86_400_000_000

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from hundredfold.outcome import KINDS, Observation
 from hundredfold.proposals.link import MAX_CHILDREN, Node, safe, shown, time_text
 from hundredfold.store import outcomes
 from hundredfold.store.database import Database
 from hundredfold.store.outcomes import OutcomeRow, Seen
-from hundredfold.vocabulary import KINDS, Observation
 
 
 def outcome_node(database: Database, row: OutcomeRow, *, asked: bool = False) -> Node:

@@ -14,18 +14,11 @@ import msgspec
 import sqlalchemy as sa
 from msgspec import Struct
 
+from hundredfold.outcome import ACCEPTED_STATES, Observation, Origin, Outcome, OutcomeKind, OutcomeState
 from hundredfold.store.database import Database, insert_ignore
 from hundredfold.store.tables.outcomes import observations, origins, outcomes
 from hundredfold.store.text import storable
-from hundredfold.vocabulary import (
-    ACCEPTED_STATES,
-    Observation,
-    Origin,
-    Outcome,
-    OutcomeKind,
-    OutcomeState,
-    identity,
-)
+from hundredfold.vocabulary import identity
 
 #: ids in one statement; SQLite bounds a statement's variables
 _IDS = 500

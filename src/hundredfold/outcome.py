@@ -1,0 +1,95 @@
+"""Outcomes in words: the frozen records of what is followed, by whom it was made, and what was seen of it.
+
+As in `vocabulary`: times are UTC microseconds, records know no I/O.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from hundredfold.vocabulary import JobName
+
+OutcomeKind = str  # "pull_request", "finding", …: see KINDS; a third party's job may add its own
+#: what is followed, in the words that pages show
+KINDS: dict[OutcomeKind, str] = {
+    "pull_request": "pull request merged",
+    "finding": "finding confirmed",
+    "comment": "review comment addressed",
+    "duplicate": "duplicate closed",
+    "regression": "regression confirmed",
+    "issue": "issue opened and kept",
+    "label": "label kept",
+    "notice": "notice acted on",
+}
+
+OutcomeState = Literal["pending", "accepted", "rejected", "survived", "reverted", "unknown"]
+"""pending: nothing says yes or no yet · accepted: yes, and it has not stood for the whole horizon yet ·
+survived: accepted, and it stood for the whole horizon · rejected: no · reverted: accepted, then taken back ·
+unknown: it can not be followed (gone, unreadable), which is neither yes nor no."""
+ACCEPTED_STATES: frozenset[OutcomeState] = frozenset({"accepted", "survived", "reverted"})
+
+Strength = Literal["low", "medium", "high"]
+"""How far the evidence of an observation can be trusted."""
+
+
+class Origin(Struct, frozen=True):
+    """Who brought something about, and for whom: what outcomes are counted by.
+
+    `agent` is the backend ("codex", …) or, of history, the name its traces bear; "human" for people's work.
+    `model` and `tier` are those served, "" where nobody knows. `repository` is "" for the project's own.
+    """
+
+    project: str
+    job: JobName
+    kind: OutcomeKind
+    agent: str = ""
+    model: str = ""
+    effort: str = ""
+    tier: str = ""
+    payer: str = ""
+    repository: str = ""
+    simulated: bool = False
+
+
+class Outcome(Struct, frozen=True):
+    """Something whose fate is followed: a proposal of ours, or an external thing of a repository's past.
+
+    `proposal` names ours; `reference` names what is on a forge or in git ("pull:123", "commit:<sha>"), and
+    either may be there alone. `author` is the forge's name of who opened it, "" if that was us.
+    """
+
+    id: str
+    origin: Origin
+    title: str
+    opened_us: int
+    proposal: str | None = None
+    reference: str = ""
+    author: str = ""
+
+
+class Observation(Struct, frozen=True, kw_only=True):
+    """What was seen of an outcome's fate, once, by one observer or person. Observations are only ever added.
+
+    `confirmed`: somebody or something other than the agent that made it says so. `accepted_us` is when it was
+    accepted (needed by accepted, survived, reverted); `ended_us` when it was rejected or taken back;
+    `observed_us` is up to when its fate is known, which is where a survival that goes on is censored.
+    `lines_kept` of `lines` added are still there. `evidence` holds what was seen, small and JSON-able: urls,
+    shas, names. `person`: a person says so, by name in `by`, with a `reason`; else `by` names the observer.
+    """
+
+    outcome: str
+    state: OutcomeState
+    rule: str
+    strength: Strength
+    observed_us: int
+    by: str
+    confirmed: bool = False
+    accepted_us: int | None = None
+    ended_us: int | None = None
+    lines: int | None = None
+    lines_kept: int | None = None
+    evidence: dict[str, Any] = {}
+    person: bool = False
+    reason: str = ""
