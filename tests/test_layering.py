@@ -22,7 +22,7 @@ PURE = ("evidence", "prices", "economics")
 #: from the ground up; a package may import itself and what stands below it
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "refusals", "tasks"}),
-    frozenset({"gitcommand"}),
+    frozenset({"gitcommand", "payloads"}),
     frozenset({"vocabulary"}),
     frozenset({"outcome"}),
     frozenset({"settings"}),

@@ -15,6 +15,8 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from hundredfold.payloads import Payload, type_of
+
 PICODOLLARS_PER_DOLLAR = 10**12
 
 JobName = str  # "security", "review", … ; third parties add theirs by entry point
@@ -214,8 +216,9 @@ class Coverage(Struct, frozen=True):
 class Proposal(Struct, frozen=True):
     """A typed change to the outside world, waiting for a decision.
 
-    `type` is one the forge knows ("advisory", "issue", "comment", "notice", …). `preconditions` must still
-    hold when it is applied (e.g. {"head": sha}). `review_minutes` is what a person is expected to need.
+    `type` is one of `payloads.TYPES`, and `payload` the record of that type: what would be done, and to what.
+    A proposal without one can be applied on this machine only. `preconditions` must still hold when it is
+    applied (`forges.preconditions` lists the kinds). `review_minutes` is what a person is expected to need.
     """
 
     id: str
@@ -229,6 +232,11 @@ class Proposal(Struct, frozen=True):
     preconditions: dict[str, str] = {}
     private: bool = False
     review_minutes: float = 2.0
+    payload: Payload | None = None
+
+    def __post_init__(self) -> None:
+        if self.payload is not None and type_of(self.payload) != self.type:
+            raise ValueError(f"a proposal of type {self.type!r} has a payload of {type_of(self.payload)!r}")
 
 
 ProposalState = Literal["open", "approved", "rejected", "applied", "undone", "stale", "failed"]

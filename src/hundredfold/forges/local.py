@@ -14,13 +14,14 @@ from pathlib import Path
 
 import msgspec
 
+from hundredfold import payloads
 from hundredfold.errors import StorageError, UnavailableError
 from hundredfold.forges.folder import Folder
 from hundredfold.forges.preconditions import LiveRepository, require
 from hundredfold.store.database import now_us
 from hundredfold.vocabulary import Proposal, Receipt, digest
 
-TYPES = frozenset({"advisory", "issue", "comment", "notice"})
+TYPES = frozenset(payloads.TYPES)
 _PROPOSAL_ID = re.compile(r"p-[0-9a-f]{12}")
 
 
@@ -45,7 +46,7 @@ class LocalForge:
         self._clock = clock
 
     def types(self) -> frozenset[str]:
-        """Advisories, issues, comments and notices."""
+        """All of them: what would be done elsewhere is written down here."""
         return TYPES
 
     def apply(self, proposal: Proposal, key: str) -> Receipt:
@@ -102,6 +103,7 @@ class LocalForge:
             "job": proposal.job,
             "item": proposal.item,
             "findings": proposal.findings,
+            "payload": proposal.payload,
             "applied_by": self._by,
             "at": at,
         }

@@ -6,7 +6,8 @@ A precondition is a key and a text value; a key may end in `:name` so that one p
 - `head`: HEAD is still at that sha; `head:BRANCH`: that branch is
 - `quote`, `quote:N`: the quoted lines are still somewhere in that file at HEAD (see `quote_precondition`)
 
-An unknown key is refused: what can't be checked does not hold.
+Those of an issue or pull request on a hosted forge are in `forges.subject`; that forge reads them live. Any
+other key is refused: what can't be checked does not hold.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Protocol
 
 from hundredfold.errors import RepositoryError
 from hundredfold.forges.protocol import Stale
+from hundredfold.forges.subject import KINDS as SUBJECT_KINDS
 
 MAX_FILE_BYTES = 8 * 1024 * 1024
 
@@ -43,7 +45,7 @@ def quote_precondition(path: str, quote: bytes | str) -> str:
 
 
 def require(preconditions: dict[str, str], repository: LiveRepository) -> None:
-    """Check every precondition against the live repository.
+    """Check every precondition against the live repository, but those that are of a forge's subject.
 
     Raises:
         Stale: one no longer holds, or is of an unknown kind; the message says which and what is there now.
@@ -57,7 +59,7 @@ def require(preconditions: dict[str, str], repository: LiveRepository) -> None:
             _require_head(name or "HEAD", value, repository)
         elif kind == "quote":
             _require_quote(value, repository)
-        else:
+        elif kind not in SUBJECT_KINDS:
             raise Stale(f"the precondition {key!r} is of a kind this forge can't check")
 
 
