@@ -18,7 +18,7 @@ from hundredfold.prices.book import load_book
 from hundredfold.store.database import Database, now_us
 from hundredfold.store.tables.ledger import bookings, requests, routes
 from hundredfold.usage.ledger import BATCH, SOURCES, STATUSES, Ledger, consistent
-from hundredfold.usage.pricing import current
+from hundredfold.usage.rollups import current
 from hundredfold.vocabulary import Limit, Usage
 from tests.support.ledgers import AT_US, BOOKING, ROUTE, entry, keep_attempts
 
@@ -46,7 +46,7 @@ def test_a_row_keeps_every_field(database: Database) -> None:
     )  # fmt: skip
     [row] = the_current(database)
     wanted = {
-        "provider": "openai", "key": "resp_1", "at_us": AT_US, "attempt": 9, "input": 10, "cached": 4,
+        "key": "resp_1", "at_us": AT_US, "attempt": 9, "input": 10, "cached": 4,
         "cache_write": 3, "output": 7, "reasoning": 2, "floor_input": 5, "floor_output": 6,
         "http_status": 200, "error": "cut", "first_byte_ms": 11, "total_ms": 22,
     }  # fmt: skip
@@ -56,6 +56,7 @@ def test_a_row_keeps_every_field(database: Database) -> None:
         booked = connection.execute(sa.select(bookings)).mappings().one()
         routed = connection.execute(sa.select(routes)).mappings().one()
     assert (booked["person"], booked["payer"], booked["cost_centre"]) == ("Ada", "acme", "")
+    assert routed["provider"] == "openai"
     assert (routed["served_model"], routed["served_tier"], routed["simulated"]) == (
         "gpt-5.5-2026-04-23", "priority", False,
     )  # fmt: skip

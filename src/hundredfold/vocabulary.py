@@ -66,13 +66,15 @@ class Route(Struct, frozen=True):
 
 
 class Usage(Struct, frozen=True):
-    """Tokens of one model request. `cached`, `cache_write` ⊂ `input`; `reasoning` ⊂ `output`."""
+    """Tokens of one model request. `cached`, `cache_write` ⊂ `input`; `reasoning` ⊂ `output`;
+    `cache_write_1h` ⊂ `cache_write`: what is kept for an hour, the rest for minutes."""
 
     input: int = 0
     cached: int = 0
     cache_write: int = 0
     output: int = 0
     reasoning: int = 0
+    cache_write_1h: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -81,6 +83,7 @@ class Usage(Struct, frozen=True):
             self.cache_write + other.cache_write,
             self.output + other.output,
             self.reasoning + other.reasoning,
+            self.cache_write_1h + other.cache_write_1h,
         )
 
 

@@ -72,16 +72,7 @@ class PriceBook:
     ) -> Cost | Unpriced:
         """The list price of a sum of requests, each of a size (input tokens) in the band of `size`."""
         row = self.row(prices=prices, model=model, tier=tier, input_tokens=size, at_us=at_us)
-        if isinstance(row, Unpriced):
-            return row
-        total = 0
-        for kind, tokens in _parts(usage):
-            rate = getattr(row.rates, kind)
-            if tokens and rate is None:
-                return Unpriced(f"{kind} tokens of {model} have no known price at {tier}")
-            total += tokens * (rate or 0)
-        served = "" if row.tier == tier else f"; {tier} is not served at this size, {row.tier} is billed"
-        return Cost(total, row.source + served)
+        return row if isinstance(row, Unpriced) else charge(row, model=model, tier=tier, usage=usage)
 
     def row(
         self, *, prices: str, model: str, tier: Tier, input_tokens: int, at_us: int
@@ -176,6 +167,23 @@ class PriceBook:
         ]
 
 
+def charge(row: PriceRow, *, model: str, tier: Tier, usage: Usage) -> Cost | Unpriced:
+    """What a sum of requests costs that were asked for at `tier` and that the row prices.
+
+    Raises:
+        ValueError: the parts of the usage exceed their whole.
+    """
+    total = 0
+    for kind, tokens in _parts(usage):
+        if tokens:
+            rate = getattr(row.rates, kind)
+            if rate is None:
+                return Unpriced(f"{kind} tokens of {model} have no known price at {tier}")
+            total += tokens * rate
+    served = "" if row.tier == tier else f"; {tier} is not served at this size, {row.tier} is billed"
+    return Cost(total, row.source + served)
+
+
 def _dearest(rows: Iterable[PriceRow], tier: Tier) -> Rates:
     """The highest rates of a tier over all models, times and bands (of all tiers, if it has none)."""
     known = [row for row in rows if row.rates.input is not None]
@@ -192,12 +200,14 @@ def _dearest_input(rates: Rates) -> int:
 
 def _parts(usage: Usage) -> tuple[tuple[str, int], ...]:
     plain = usage.input - usage.cached - usage.cache_write
-    if plain < 0 or usage.reasoning > usage.output or min(usage.cached, usage.cache_write, usage.output) < 0:
+    minutes = usage.cache_write - usage.cache_write_1h
+    if usage.reasoning > usage.output or min(plain, usage.cached, minutes, usage.cache_write_1h) < 0:
         raise ValueError(f"the parts of {usage} exceed their whole")
     return (
         ("input", plain),
         ("cached", usage.cached),
-        ("cache_write", usage.cache_write),
+        ("cache_write", minutes),
+        ("cache_write_1h", usage.cache_write_1h),
         ("output", usage.output),
     )
 

@@ -30,8 +30,7 @@ Table = TypeVar("Table", bound=Struct)
 class Rates(Struct, frozen=True):
     """Picodollars per token, by kind; None is "no price is known", never free.
 
-    `cache_write` prices cache writes; `cache_write_1h` is a dearer kind that usage does not tell apart, and
-    counts in worst cases only.
+    `cache_write` prices cache writes that are kept for minutes, `cache_write_1h` those kept for an hour.
     """
 
     input: int | None = None

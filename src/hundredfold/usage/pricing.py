@@ -1,5 +1,6 @@
-"""From ledger rows to money, exactly and fast: rows are added up in SQL where a price is linear in tokens
-(same route, context band, price period and kinds of token used), each sum is priced once in Python integers.
+"""From sums of tokens to money, exactly and fast: alike requests (same route, status, band of input size,
+price period and kinds of token used) have a price that is linear in their tokens, so each sum is priced once,
+in Python integers.
 
 Token sums of a month fit 64 bits (603 billion is 2**40); picodollars do not, so SQL never adds money.
 """
@@ -7,19 +8,18 @@ Token sums of a month fit 64 bits (603 billion is 2**40); picodollars do not, so
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from datetime import UTC, tzinfo
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 from msgspec import Struct
 
-from hundredfold.prices.book import PriceBook, Unpriced
-from hundredfold.store.tables.ledger import bookings, requests, routes
-from hundredfold.store.tables.work import attempts, items
-from hundredfold.vocabulary import RequestStatus, Tier, Usage
+from hundredfold.prices.book import PriceBook, Unpriced, charge
+from hundredfold.prices.rows import PriceRow
+from hundredfold.usage.sums import Part, Routed, Scope, Sum, Window, sums
+from hundredfold.vocabulary import Tier, Usage
 
-#: what the number in `requests.status` stands for, the best last: it supersedes those before it
-STATUSES: tuple[RequestStatus, ...] = ("unsettled", "refused", "error", "cut", "settled")
 #: the tier to bill, by what the answer's service_tier says; anything else: the tier asked for
 SERVED_TIERS: dict[str, Tier] = {
     "priority": "fast",
@@ -30,14 +30,6 @@ SERVED_TIERS: dict[str, Tier] = {
     "standard": "standard",
     "auto": "standard",
 }
-#: what rows can be grouped by in SQL; "day" (UTC) and "quarter" (hour) are its start in UTC microseconds
-Label = Literal["day", "quarter", "project", "job", "agent", "person", "payer", "attempt", "item"]
-_SPAN_US: dict[Label, int] = {"day": 86_400_000_000, "quarter": 900_000_000}
-_BOOKED = ("project", "job", "agent", "person", "payer")
-_ROUTED = ("simulated", "provider", "model", "served_model", "tier", "served_tier")
-_SUMMED = ("input", "cached", "cache_write", "output", "reasoning", "floor_input", "floor_output")
-
-current = sa.table("current_requests", *(sa.column(c.name, c.type) for c in requests.columns))
 
 
 class Money(Struct, frozen=True):
@@ -59,11 +51,10 @@ class Money(Struct, frozen=True):
 
 
 class Group(Struct, frozen=True):
-    """A sum of requests with the labels it was grouped by. `usage` holds settled requests only;
-    `uncertain` counts those whose usage is an interval, `failed` those that used nothing."""
+    """A sum of alike requests with its price. `usage` holds settled requests only; `uncertain` counts those
+    whose usage is an interval, `failed` those that used nothing."""
 
-    labels: tuple[str | int | None, ...]
-    simulated: bool
+    of: Sum
     model: str
     tier: Tier
     requests: int
@@ -73,18 +64,25 @@ class Group(Struct, frozen=True):
     money: Money
     reason: str = ""  # why it is unpriced
 
+    @property
+    def simulated(self) -> bool:
+        """Whether no model was asked."""
+        return self.of.route.simulated
+
 
 def priced_groups(
     connection: sa.Connection,
     book: PriceBook,
     *,
-    by: Sequence[Label] = (),
-    where: Sequence[sa.ColumnElement[bool]] = (),
+    by: Sequence[Part] = (),
+    scope: Scope = Scope(),  # noqa: B008
+    window: Window = Window(),  # noqa: B008
+    zone: tzinfo = UTC,
 ) -> list[Group]:
-    """The current rows under all of `where` (conditions on `current`), by the labels and by all that a price
-    depends on. Several groups may bear the same labels."""
-    rows = connection.execute(_query(_summed(book, by, where), by))
-    return [_group(book, tuple(row[: len(by)]), row._mapping) for row in rows]
+    """What the scope used in the window, by the parts asked for and by all that a price depends on, priced.
+    Several groups may be alike in the parts."""
+    pricer = Pricer(book)
+    return [pricer.group(one) for one in sums(connection, book, by=by, scope=scope, window=window, zone=zone)]
 
 
 def billed_tier(asked: Tier, served: str) -> Tier:
@@ -92,138 +90,100 @@ def billed_tier(asked: Tier, served: str) -> Tier:
     return SERVED_TIERS.get(served, asked)
 
 
-def _summed(book: PriceBook, by: Sequence[Label], where: Sequence[sa.ColumnElement[bool]]) -> sa.Subquery:
-    """Sums by short keys alone: the texts they stand for are joined to the few rows that are left."""
-    keys = [
-        current.c.route,
-        current.c.status,
-        _passed(current.c.input, [edge + 1 for edge in book.thresholds]).label("band"),
-        _passed(current.c.at_us, book.periods).label("period"),
-        (current.c.cached > 0).label("any_cached"),
-        (current.c.cache_write > 0).label("any_cache_write"),
-        (current.c.output > 0).label("any_output"),
-    ]
-    if any(one in _BOOKED for one in by):
-        keys.append(current.c.booking)
-    if "attempt" in by or "item" in by:
-        keys.append(current.c.attempt)
-    spans = {one: _SPAN_US[one] for one in by if one in _SPAN_US}
-    keys += [(current.c.at_us - current.c.at_us % span).label(one) for one, span in spans.items()]
-    sums = [sa.func.sum(sa.func.coalesce(current.c[name], 0)).label(name) for name in _SUMMED]
-    return (
-        sa.select(
-            *keys,
-            sa.func.count().label("requests"),
-            sa.func.max(current.c.input).label("size"),
-            sa.func.min(current.c.at_us).label("at_us"),
-            *sums,
-        )
-        .where(*where)
-        .group_by(*(sa.text(str(position)) for position in range(1, len(keys) + 1)))
-        .subquery("summed")
-    )
+class Priced(Struct, frozen=True):
+    """How a sum is priced: by which price rows (`prices`, a provider's name), as which model, at which tier,
+    at which time's prices. `asked` is the tier that was asked for."""
 
-
-def _query(summed: sa.Subquery, by: Sequence[Label]) -> sa.Select[Any]:
-    labels: list[sa.ColumnElement[Any]] = []
-    tables: sa.FromClause = summed.join(routes, routes.c.id == summed.c.route)
-    if any(one in _BOOKED for one in by):
-        tables = tables.join(bookings, bookings.c.id == summed.c.booking)
-    if "attempt" in by or "item" in by:
-        tables = tables.outerjoin(attempts, attempts.c.number == summed.c.attempt)
-    if "item" in by:
-        tables = tables.outerjoin(items, items.c.id == attempts.c.item)
-    for one in by:
-        match one:
-            case "day" | "quarter":
-                labels.append(summed.c[one])
-            case "attempt":
-                labels.append(attempts.c.id.label("attempt_id"))
-            case "item":
-                labels.append(items.c.id.label("item_id"))
-            case _:
-                labels.append(bookings.c[one])
-    sums = [summed.c[name].label(f"sum_{name}") for name in _SUMMED]
-    figures = [summed.c[name] for name in ("status", "requests", "size", "at_us")]
-    route = [routes.c[name].label(f"route_{name}") for name in _ROUTED]
-    return sa.select(*labels, *figures, *sums, *route).select_from(tables)
-
-
-def _group(book: PriceBook, labels: tuple[str | int | None, ...], row: sa.RowMapping) -> Group:
-    simulated, prices, asked_model, served_model, asked, served = (row[f"route_{name}"] for name in _ROUTED)
-    *tokens, floor_input, floor_output = (int(row[f"sum_{name}"]) for name in _SUMMED)
-    status, count, usage = STATUSES[row["status"]], row["requests"], Usage(*tokens)
-    interval, failed = status in ("cut", "unsettled"), status in ("error", "refused")
-    model, tier = served_model or asked_model, billed_tier(asked, served)
-    price = _Price(book, int(row["size"]), prices, model, tier, int(row["at_us"]), count)
-    money: Money | Unpriced = Money()
-    if interval:
-        money = price.interval(Usage(input=floor_input, output=floor_output), usage, asked)
-    elif not failed:
-        money = price.exact(usage)
-    reason = money.reason if isinstance(money, Unpriced) else ""
-    return Group(
-        labels=labels,
-        simulated=bool(simulated),
-        model=model,
-        tier=tier,
-        requests=count,
-        uncertain=count if interval else 0,
-        failed=count if failed else 0,
-        usage=Usage() if interval or failed else usage,
-        money=price.unpriced(usage) if isinstance(money, Unpriced) else money,
-        reason=reason,
-    )
-
-
-class _Price(Struct, frozen=True):
-    """What prices a sum of `count` requests; `size` is the largest one's input, which names their band."""
-
-    book: PriceBook
-    size: int
     prices: str
     model: str
     tier: Tier
+    asked: Tier
     at_us: int
-    count: int
 
-    def exact(self, usage: Usage) -> Money | Unpriced:
-        cost = self.book.cost_of(usage, self.size, **self._route())
-        return cost if isinstance(cost, Unpriced) else Money(least=cost.picodollars, most=cost.picodollars)
 
-    def interval(self, floor: Usage, worst: Usage, asked: Tier) -> Money | Unpriced:
+def as_billed(route: Routed, at_us: int) -> Priced:
+    """A request priced as it happened: the served model and tier, at its own time."""
+    return Priced(
+        prices=route.provider,
+        model=route.served_model or route.model,
+        tier=billed_tier(route.tier, route.served_tier),
+        asked=route.tier,
+        at_us=at_us,
+    )
+
+
+class Pricer:
+    """Prices sums by one book, remembering which row prices what."""
+
+    def __init__(self, book: PriceBook) -> None:
+        self._book = book
+        self._rows: dict[tuple[Priced, int], PriceRow | Unpriced] = {}
+        self._as_billed: dict[tuple[int, int], Priced] = {}
+
+    def group(self, one: Sum) -> Group:
+        """The sum at the price of what happened."""
+        key = (one.route.id, one.at_us)
+        how = self._as_billed.get(key)
+        if how is None:
+            how = self._as_billed[key] = as_billed(one.route, one.at_us)
+        return self.priced(one, how)
+
+    def priced(self, one: Sum, how: Priced) -> Group:
+        """The sum at the price of `how`."""
+        money: Money | Unpriced
+        uncertain = failed = 0
+        usage = one.usage
+        match one.status:
+            case "settled":
+                money = self._exact(one, how)
+            case "cut" | "unsettled":
+                uncertain, usage = one.requests, Usage()
+                money = self._interval(one, how)
+            case "error" | "refused":
+                failed, usage, money = one.requests, Usage(), Money()
+        reason = ""
+        if isinstance(money, Unpriced):
+            reason = money.reason
+            worst = self._book.worst_case_of(one.usage, one.size, **_route(how))
+            money = Money(unpriced=one.requests, unpriced_worst=worst)
+        return Group(one, how.model, how.tier, one.requests, uncertain, failed, usage, money, reason)
+
+    def _exact(self, one: Sum, how: Priced) -> Money | Unpriced:
+        row = self._row(how, one.size)
+        cost = (
+            row if isinstance(row, Unpriced) else charge(row, model=how.model, tier=how.tier, usage=one.usage)
+        )
+        return cost if isinstance(cost, Unpriced) else Money(cost.picodollars, cost.picodollars)
+
+    def _interval(self, one: Sum, how: Priced) -> Money | Unpriced:
         """From the least to the most. A stream that ended early may still have been served at the tier asked
         for, whatever its beginning said, so the cheaper and the dearer of the two count."""
-        unknown = self.unknown()
+        unknown = self._unknown(how, one.size)
         if unknown is not None:
             return unknown
-        other = msgspec.structs.replace(self, tier=asked)
-        possible = [one._route() for one in (self, other) if one.unknown() is None]
+        other = msgspec.structs.replace(how, tier=how.asked)
+        possible = [_route(each) for each in (how, other) if self._unknown(each, one.size) is None]
         return Money(
-            least=min(self.book.least_case_of(floor, self.size, **one) for one in possible),
-            most=max(self.book.worst_case_of(worst, self.size, **one) for one in possible),
+            least=min(self._book.least_case_of(one.floor, one.size, **each) for each in possible),
+            most=max(self._book.worst_case_of(one.usage, one.size, **each) for each in possible),
         )
 
-    def unknown(self) -> Unpriced | None:
+    def _unknown(self, how: Priced, size: int) -> Unpriced | None:
         """Why requests of this size have no price whatever they used; None if they may have one."""
-        row = self.book.row(input_tokens=self.size, **self._route())
+        row = self._row(how, size)
         if isinstance(row, Unpriced):
             return row
         if row.rates.input is None or row.rates.output is None:
-            return Unpriced(f"{self.model} has no known price at {self.tier} for requests of this size")
+            return Unpriced(f"{how.model} has no known price at {how.tier} for requests of this size")
         return None
 
-    def unpriced(self, usage: Usage) -> Money:
-        worst = self.book.worst_case_of(usage, self.size, **self._route())
-        return Money(unpriced=self.count, unpriced_worst=worst)
+    def _row(self, how: Priced, size: int) -> PriceRow | Unpriced:
+        key = (how, size)
+        found = self._rows.get(key)
+        if found is None:
+            found = self._rows[key] = self._book.row(input_tokens=size, **_route(how))
+        return found
 
-    def _route(self) -> dict[str, Any]:
-        return {"prices": self.prices, "model": self.model, "tier": self.tier, "at_us": self.at_us}
 
-
-def _passed(column: sa.ColumnElement[int], edges: Sequence[int]) -> sa.ColumnElement[int]:
-    """How many of the ascending edges a value has reached."""
-    if not edges:
-        return sa.literal_column("0")
-    steps = [(column >= sa.literal_column(str(edge)), n) for n, edge in enumerate(edges, 1)]
-    return sa.case(*reversed(steps), else_=sa.literal_column("0"))
+def _route(how: Priced) -> dict[str, Any]:
+    return {"prices": how.prices, "model": how.model, "tier": how.tier, "at_us": how.at_us}

@@ -6,8 +6,8 @@ Simulated requests are never added to real ones: they make lines and a sum of th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from datetime import UTC, datetime, tzinfo
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, tzinfo
 from typing import Literal, get_args
 
 import sqlalchemy as sa
@@ -15,14 +15,17 @@ from msgspec import Struct
 
 from hundredfold.prices.book import PriceBook
 from hundredfold.store.database import Database
-from hundredfold.store.tables.ledger import bookings
 from hundredfold.store.tables.work import attempts
-from hundredfold.usage.pricing import Group, Label, Money, current, priced_groups
+from hundredfold.usage.pricing import Group, Money, priced_groups
+from hundredfold.usage.sums import Part, Scope, Window
 from hundredfold.vocabulary import Usage
 
 Grouping = Literal["day", "model", "tier", "project", "job", "item", "attempt", "agent", "person", "payer"]
 GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)
+#: groupings that a request's booking tells
+BOOKED = ("project", "job", "agent", "person", "payer")
 UNKNOWN = "–"
+_EPOCH = date(1970, 1, 1).toordinal()
 #: ids in one statement; SQLite bounds a statement's variables
 _IDS = 500
 
@@ -60,24 +63,21 @@ def bill(
     project: str | None = None,
     run: str | None = None,
     since_us: int | None = None,
+    until_us: int | None = None,
     zone: tzinfo = UTC,
 ) -> Bill:
     """The bill of what is in the ledger, by days of `zone`.
 
-    `project` (a slug) and `run` (an id) narrow it, `since_us` leaves out what was sent before.
+    `project` (a slug) and `run` (an id) narrow it; `since_us` leaves out what was sent before, `until_us`
+    what was sent from then on. Both are quarter hours.
     """
-    conditions: list[sa.ColumnElement[bool]] = []
-    if project is not None:
-        booked = sa.select(bookings.c.id).where(bookings.c.project == project)
-        conditions.append(current.c.booking.in_(booked))
-    if since_us is not None:
-        conditions.append(current.c.at_us >= since_us)
-    if run is not None:
-        conditions.append(current.c.attempt.in_(sa.select(attempts.c.number).where(attempts.c.run == run)))
-    labels = _sql_labels(by, zone)
+    scope = Scope(project=project, run=run)
     with database.read() as connection:
-        groups = priced_groups(connection, book, by=labels, where=conditions)
-    return _billed(by, groups, zone)
+        groups = priced_groups(
+            connection, book, by=_parts(by), scope=scope, window=Window(since_us, until_us), zone=zone
+        )
+        named = _attempts(connection, groups) if "attempt" in by or "item" in by else {}
+    return _billed(by, groups, named)
 
 
 def cost_of(database: Database, book: PriceBook, attempt_ids: Sequence[str]) -> tuple[Line, ...]:
@@ -86,27 +86,41 @@ def cost_of(database: Database, book: PriceBook, attempt_ids: Sequence[str]) -> 
     groups: list[Group] = []
     with database.read() as connection:
         for start in range(0, len(attempt_ids), _IDS):
-            chosen = sa.select(attempts.c.number).where(attempts.c.id.in_(attempt_ids[start : start + _IDS]))
-            groups += priced_groups(connection, book, by=("attempt",), where=[current.c.attempt.in_(chosen)])
-    return _billed(("attempt",), groups, UTC).lines
+            scope = Scope(attempts=tuple(attempt_ids[start : start + _IDS]))
+            groups += priced_groups(connection, book, by=("attempt",), scope=scope)
+        named = _attempts(connection, groups)
+    return _billed(("attempt",), groups, named).lines
 
 
-def _sql_labels(by: Sequence[Grouping], zone: tzinfo) -> tuple[Label, ...]:
-    """What SQL groups by. Every zone's midnight falls on a quarter hour of UTC, but not on its midnight."""
-    labels: list[Label] = []
+def _parts(by: Sequence[Grouping]) -> tuple[Part, ...]:
+    """What the sums are told apart by."""
+    parts: set[Part] = set()
     for one in by:
         if one == "day":
-            labels.append("day" if zone is UTC else "quarter")
-        elif one != "model" and one != "tier":
-            labels.append(one)
-    return tuple(labels)
+            parts.add("day")
+        elif one in ("attempt", "item"):
+            parts.add("attempt")
+        elif one in BOOKED:
+            parts.add("booking")
+    return tuple(sorted(parts))
 
 
-def _billed(by: Sequence[Grouping], groups: Sequence[Group], zone: tzinfo) -> Bill:
+def _attempts(connection: sa.Connection, groups: Sequence[Group]) -> dict[int, tuple[str, str]]:
+    """The id and the item of every attempt among the groups, by its number."""
+    numbers = sorted({group.of.attempt for group in groups if group.of.attempt})
+    found: dict[int, tuple[str, str]] = {}
+    for start in range(0, len(numbers), _IDS):
+        query = sa.select(attempts.c.number, attempts.c.id, attempts.c.item)
+        some = query.where(attempts.c.number.in_(numbers[start : start + _IDS]))
+        found |= {number: (one, item) for number, one, item in connection.execute(some)}
+    return found
+
+
+def _billed(by: Sequence[Grouping], groups: Sequence[Group], named: Mapping[int, tuple[str, str]]) -> Bill:
     lines: dict[tuple[tuple[str, ...], bool], Line] = {}
     unpriced: Counter[str] = Counter()
     for group in groups:
-        labels = _labels(by, group, zone)
+        labels = _labels(by, group, named)
         key = (labels, group.simulated)
         lines[key] = _added(lines.get(key) or _empty(labels, group.simulated), group)
         if group.reason:
@@ -122,19 +136,23 @@ def _billed(by: Sequence[Grouping], groups: Sequence[Group], zone: tzinfo) -> Bi
     )
 
 
-def _labels(by: Sequence[Grouping], group: Group, zone: tzinfo) -> tuple[str, ...]:
-    from_sql = iter(group.labels)
+def _labels(by: Sequence[Grouping], group: Group, named: Mapping[int, tuple[str, str]]) -> tuple[str, ...]:
     labels = []
     for one in by:
-        if one == "model":
-            labels.append(group.model)
-        elif one == "tier":
-            labels.append(group.tier)
-        elif one == "day":
-            moment = datetime.fromtimestamp(int(next(from_sql) or 0) // 1_000_000, zone)
-            labels.append(moment.date().isoformat())
-        else:
-            labels.append(str(next(from_sql) or UNKNOWN))
+        match one:
+            case "model":
+                label = group.model
+            case "tier":
+                label = group.tier
+            case "day":
+                label = date.fromordinal(_EPOCH + (group.of.day or 0)).isoformat()
+            case "attempt":
+                label = named.get(group.of.attempt or 0, ("", ""))[0]
+            case "item":
+                label = named.get(group.of.attempt or 0, ("", ""))[1]
+            case _:
+                label = getattr(group.of.booking, one)
+        labels.append(label or UNKNOWN)
     return tuple(labels)
 
 

@@ -1,0 +1,203 @@
+"""Rollups: sums over the ledger's current rows by all that a price can depend on, kept exactly.
+
+One sum holds requests that any price book whose thresholds are among the edges (`rollup_edges`) prices alike:
+same route, status, band of input size and kinds of token used. So a month reprices from its sums, to the
+picodollar. There are three grains: quarter hours (every zone's midnight falls on one), UTC days (prices
+change at UTC midnight), and UTC days by attempt. A row that supersedes another takes the other's tokens out
+again.
+
+Whoever writes the ledger holds `lock_ledger`, reads what is there, and applies `Deltas` in the same
+transaction.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from hundredfold.store.database import Database
+from hundredfold.store.tables.ledger import requests, rollup_edges, rollups
+
+QUARTER_US = 900_000_000
+DAY_US = 86_400_000_000
+QUARTERS_A_DAY = 96
+QUARTER, DAY, DAY_AND_ATTEMPT = 0, 1, 2
+#: what is added up, in the order of the columns
+SUMMED = (
+    *("input", "cached", "cache_write", "cache_write_1h", "output", "reasoning"),
+    *("floor_input", "floor_output"),
+)
+KEYED = ("slot", "attempt", "booking", "route", "status", "band", "kinds")
+_LOCK = 7355609
+
+#: the view of the rows that count
+current = sa.table("current_requests", *(sa.column(c.name, c.type) for c in requests.columns))
+
+Key = tuple[int, int, int, int, int, int, int]  # as KEYED
+#: at_us, attempt, booking, route, status, then as SUMMED
+Row = tuple[int, int, int, int, int, int, int, int, int, int, int, int, int]
+
+
+def lock_ledger(database: Database, connection: sa.Connection) -> None:
+    """Let no other transaction write the ledger until this one ends (SQLite has one writer anyway)."""
+    if not database.is_sqlite:
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+
+
+def edges_of(connection: sa.Connection) -> tuple[int, ...]:
+    """The input sizes at which rollups tell requests apart, ascending."""
+    return tuple(connection.execute(sa.select(rollup_edges.c.over).order_by(rollup_edges.c.over)).scalars())
+
+
+def kinds_of(input_: int, cached: int, write: int, write_1h: int, output: int) -> int:
+    """A mask of the kinds of token used: 1 plain input, 2 cached, 4 written for minutes, 8 written for an
+    hour, 16 output."""
+    return (
+        (input_ > cached + write)
+        + 2 * (cached > 0)
+        + 4 * (write > write_1h)
+        + 8 * (write_1h > 0)
+        + 16 * (output > 0)
+    )
+
+
+class Deltas:
+    """Changes of the sums that one transaction makes, collected before they are written."""
+
+    def __init__(self, edges: Sequence[int]) -> None:
+        self._edges = list(edges)
+        self._sums: dict[Key, list[int]] = {}
+
+    def add(self, row: Row) -> None:
+        """A row became current."""
+        sums = self._of(row)
+        sums[0] += 1
+        for place, tokens in enumerate(row[5:], 1):
+            if tokens:
+                sums[place] += tokens
+
+    def take(self, row: Row) -> None:
+        """A row is current no more."""
+        sums = self._of(row)
+        sums[0] -= 1
+        for place, tokens in enumerate(row[5:], 1):
+            if tokens:
+                sums[place] -= tokens
+
+    def write(self, database: Database, connection: sa.Connection) -> None:
+        """Bring the rollups in step."""
+        for grain, span, by_attempt in ((QUARTER, 1, 0), (DAY, QUARTERS_A_DAY, 0), (DAY_AND_ATTEMPT, 96, 1)):
+            folded: dict[Key, list[int]] = {}
+            for key, sums in self._sums.items():
+                coarse = (key[0] // span, key[1] * by_attempt, *key[2:])
+                there = folded.get(coarse)
+                if there is None:
+                    folded[coarse] = sums[:]
+                else:
+                    folded[coarse] = [a + b for a, b in zip(there, sums, strict=True)]
+            rows = [(grain, *key, *sums) for key, sums in sorted(folded.items()) if any(sums)]
+            if not rows:
+                continue
+            if database.is_sqlite:
+                connection.exec_driver_sql(_UPSERT_SQLITE, rows)
+            else:
+                columns = [list(column) for column in zip(*rows, strict=True)]
+                connection.exec_driver_sql(_UPSERT_POSTGRESQL, tuple(columns))
+
+    def _of(self, row: Row) -> list[int]:
+        at_us, attempt, booking, route, status, input_, cached, write, write_1h, output = row[:10]
+        band = bisect_left(self._edges, input_)
+        kinds = kinds_of(input_, cached, write, write_1h, output)
+        key = (at_us // QUARTER_US, attempt, booking, route, status, band, kinds)
+        sums = self._sums.get(key)
+        if sums is None:
+            sums = self._sums[key] = [0] * (1 + len(SUMMED))
+        return sums
+
+
+_COLUMNS = {
+    column.name: column.type.compile(postgresql.dialect())  # type: ignore[no-untyped-call]
+    for column in rollups.columns
+}
+_ADDED = ", ".join(f"{name} = rollups.{name} + excluded.{name}" for name in ("requests", *SUMMED))
+_ON_CONFLICT = f"ON CONFLICT (grain, {', '.join(KEYED)}) DO UPDATE SET {_ADDED}"
+_UPSERT_SQLITE = (
+    f"INSERT INTO rollups ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' for _ in _COLUMNS)}) {_ON_CONFLICT}"  # noqa: S608
+)
+_UPSERT_POSTGRESQL = (
+    f"INSERT INTO rollups ({', '.join(_COLUMNS)}) SELECT * FROM unnest("  # noqa: S608
+    f"{', '.join(f'%s::{kind}[]' for kind in _COLUMNS.values())}) {_ON_CONFLICT}"
+)
+
+
+def raw_sums(edges: Sequence[int], where: Sequence[sa.ColumnElement[bool]] = ()) -> sa.Subquery:
+    """The same sums from the rows themselves, by quarter hour and attempt: what rollups must equal."""
+    column = current.c
+    # Spelt as CASE: PostgreSQL does not add up booleans.
+    zero: sa.ColumnElement[int] = sa.literal_column("0")
+    band = sum((sa.case((column.input > edge, 1), else_=0) for edge in edges), start=zero)
+    used = (
+        (column.input > column.cached + column.cache_write, 1),
+        (column.cached > 0, 2),
+        (column.cache_write > column.cache_write_1h, 4),
+        (column.cache_write_1h > 0, 8),
+        (column.output > 0, 16),
+    )
+    kinds = sum((sa.case((is_used, bit), else_=0) for is_used, bit in used), start=zero)
+    keys = (
+        (column.at_us // QUARTER_US).label("slot"),
+        sa.func.coalesce(column.attempt, 0).label("attempt"),
+        *(column.booking, column.route, column.status),
+        band.label("band"),
+        kinds.label("kinds"),
+    )
+    rows = sa.select(*keys, *(sa.func.coalesce(column[name], 0).label(name) for name in SUMMED))
+    each = rows.where(*where).subquery("each")
+    return (
+        sa.select(
+            *(each.c[name] for name in KEYED),
+            sa.func.count().label("requests"),
+            *(sa.cast(sa.func.sum(each.c[name]), sa.BigInteger).label(name) for name in SUMMED),
+        )
+        .group_by(*(each.c[name] for name in KEYED))
+        .subquery("raw")
+    )
+
+
+def rebuild(database: Database, thresholds: Iterable[int]) -> tuple[int, ...]:
+    """Compute all rollups anew from the ledger, with these thresholds among the edges; returns the edges.
+
+    Edges are never taken away: another project of the same database may need them.
+    """
+    with database.write() as connection:
+        lock_ledger(database, connection)
+        there = edges_of(connection)
+        edges = tuple(sorted({*there, *thresholds} - {0}))
+        new = [{"over": edge} for edge in edges if edge not in there]
+        if new:
+            connection.execute(sa.insert(rollup_edges), new)
+        connection.execute(sa.delete(rollups))
+        finest = raw_sums(edges)
+        columns = (*KEYED, "requests", *SUMMED)
+        made = sa.select(*(finest.c[name] for name in columns)).compile(
+            connection, compile_kwargs={"literal_binds": True}
+        )
+        connection.exec_driver_sql("DROP TABLE IF EXISTS finest_sums")
+        connection.exec_driver_sql(f"CREATE TEMPORARY TABLE finest_sums AS {made}")
+        for grain, slot, attempt in (
+            (QUARTER, "slot", "0"),
+            (DAY, f"slot / {QUARTERS_A_DAY}", "0"),
+            (DAY_AND_ATTEMPT, f"slot / {QUARTERS_A_DAY}", "attempt"),
+        ):
+            rest = ", ".join(KEYED[2:])
+            sums = ", ".join(f"sum({name})" for name in ("requests", *SUMMED))
+            connection.exec_driver_sql(
+                f"INSERT INTO rollups (grain, {', '.join(columns)}) "  # noqa: S608
+                f"SELECT {grain}, {slot}, {attempt}, {rest}, {sums} FROM finest_sums "
+                f"GROUP BY {slot}, {rest}{', attempt' if attempt == 'attempt' else ''}"
+            )
+        connection.exec_driver_sql("DROP TABLE finest_sums")
+    return edges

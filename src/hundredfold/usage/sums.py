@@ -1,0 +1,350 @@
+"""Sums of tokens out of the ledger, by what a price depends on and by what a bill is grouped by.
+
+They come from the rollups: whole UTC days from the grain of days; what is left at the edges of a window, and
+what falls on another day in the asked zone than in UTC, from quarter hours. Where rollups can't answer (a
+price book with a threshold that is not among their edges, single attempts, attempts by days of a zone) the
+same sums are made from the rows themselves, slower.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any, Literal
+
+import msgspec
+import sqlalchemy as sa
+from msgspec import Struct
+
+from hundredfold.prices.book import PriceBook
+from hundredfold.store.tables.ledger import bookings, routes
+from hundredfold.store.tables.work import attempts
+from hundredfold.usage.rollups import (
+    DAY,
+    DAY_AND_ATTEMPT,
+    DAY_US,
+    QUARTER,
+    QUARTER_US,
+    QUARTERS_A_DAY,
+    SUMMED,
+    current,
+    edges_of,
+    raw_sums,
+)
+from hundredfold.vocabulary import RequestStatus, Tier, Usage
+
+#: what the number in `requests.status` stands for, the best last: it supersedes those before it
+STATUSES: tuple[RequestStatus, ...] = ("unsettled", "refused", "error", "cut", "settled")
+#: by what sums can be told apart, besides what a price depends on; "day" is one of the zone's
+Part = Literal["day", "booking", "attempt"]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: more days than any ledger covers; bounds the work for a window without a beginning
+_MOST_DAYS = 40_000
+
+
+class Window(Struct, frozen=True):
+    """From `since_us` until before `until_us`, UTC microseconds on quarter hours; None is no bound."""
+
+    since_us: int | None = None
+    until_us: int | None = None
+
+
+class Scope(Struct, frozen=True):
+    """Which requests: those that have all that is not None. `attempts` are ids, few of them."""
+
+    project: str | None = None
+    job: str | None = None
+    payer: str | None = None
+    run: str | None = None
+    attempts: tuple[str, ...] | None = None
+
+
+class Booked(Struct, frozen=True):
+    """A row of `bookings`."""
+
+    id: int
+    project: str
+    job: str
+    agent: str
+    person: str
+    payer: str
+    cost_centre: str
+    path: str
+    api_key: str
+    label: str
+
+
+class Routed(Struct, frozen=True):
+    """A row of `routes`."""
+
+    id: int
+    provider: str
+    dialect: str
+    model: str
+    served_model: str
+    tier: Tier
+    served_tier: str
+    simulated: bool
+
+
+class Sum(Struct, frozen=True):
+    """Tokens of `requests` alike ones. `size` is an input size that is priced as each of theirs is, `at_us`
+    a time. `day` counts days since 1970-01-01 in the asked zone; what was not asked for is None."""
+
+    day: int | None
+    booking: Booked | None
+    attempt: int | None
+    route: Routed
+    status: RequestStatus
+    size: int
+    at_us: int
+    requests: int
+    usage: Usage
+    floor: Usage
+
+
+def sums(
+    connection: sa.Connection,
+    book: PriceBook,
+    *,
+    by: Sequence[Part] = (),
+    scope: Scope = Scope(),  # noqa: B008
+    window: Window = Window(),  # noqa: B008
+    zone: tzinfo = UTC,
+    periods: Sequence[int] | None = None,
+) -> Iterator[Sum]:
+    """The sums under the scope in the window, so that every book with these thresholds prices them exactly.
+
+    `periods` are the times at which prices change (default: the book's).
+    """
+    _on_quarters(window)
+    every = {one.id: one for one in _bookings(connection)}
+    chosen = {number: one for number, one in every.items() if _booked_under(one, scope)}
+    if not chosen:
+        return
+    listed = None if len(chosen) == len(every) else tuple(chosen)
+    stored = edges_of(connection)
+    edges = stored if set(book.thresholds) <= set(stored) else book.thresholds
+    changes = book.periods if periods is None else periods
+    source = _Source(connection, by, scope, window, zone, edges, tuple(changes), listed)
+    raw = (
+        edges is not stored
+        or any(one % DAY_US for one in changes)
+        or scope.attempts is not None
+        or (source.by_attempt and not source.utc_days)
+    )
+    routed = {one.id: one for one in _routes(connection)}
+    for row in source.from_rows() if raw else source.from_rollups():
+        day, booking, attempt, route, status, band, at_us, count, *tokens = row
+        yield Sum(
+            day=day,
+            booking=None if booking is None else chosen[booking],
+            attempt=attempt,
+            route=routed[route],
+            status=STATUSES[status],
+            size=edges[band - 1] + 1 if band else 0,
+            at_us=at_us,
+            requests=int(count),
+            usage=Usage(*map(int, (*tokens[:3], *tokens[4:6], tokens[3]))),
+            floor=Usage(input=int(tokens[6]), output=int(tokens[7])),
+        )
+
+
+def local_day(at_us: int, zone: tzinfo) -> int:
+    """The day of the zone that holds the time, counted from 1970-01-01."""
+    if zone is UTC:
+        return at_us // DAY_US
+    moment = (_EPOCH + timedelta(microseconds=at_us)).astimezone(zone)
+    return moment.toordinal() - _EPOCH.toordinal()
+
+
+class _Source:
+    """One query: its conditions, and the two ways to answer it. Rows: day, booking, attempt, route, status,
+    band, a time, the number of requests, then the sums in the order of `SUMMED`."""
+
+    def __init__(
+        self,
+        connection: sa.Connection,
+        by: Sequence[Part],
+        scope: Scope,
+        window: Window,
+        zone: tzinfo,
+        edges: Sequence[int],
+        periods: tuple[int, ...],
+        bookings_: tuple[int, ...] | None,
+    ) -> None:
+        self._connection = connection
+        self._by = by
+        self._scope = scope
+        self._window = window
+        self._zone = zone
+        self._edges = edges
+        self._periods = periods
+        self._bookings = bookings_
+        self.by_attempt = "attempt" in by or scope.run is not None
+        bounds = (window.since_us or 0, window.until_us or 0)
+        #: whether whole UTC days answer it
+        self.utc_days = not any(one % DAY_US for one in bounds) and ("day" not in by or zone is UTC)
+
+    def from_rollups(self) -> Iterator[Any]:
+        days = self._part(DAY_AND_ATTEMPT if self.by_attempt else DAY, QUARTERS_A_DAY, "slot", "", 1)
+        parts = [days] if self.utc_days else self._by_zone()
+        return self._grouped(" UNION ALL ".join(parts))
+
+    def from_rows(self) -> Iterator[Any]:
+        where: list[sa.ColumnElement[bool]] = []
+        if self._window.since_us is not None:
+            where.append(current.c.at_us >= self._window.since_us)
+        if self._window.until_us is not None:
+            where.append(current.c.at_us < self._window.until_us)
+        if self._scope.run is not None:
+            where.append(current.c.attempt.in_(_numbers(attempts.c.run == self._scope.run)))
+        if self._scope.attempts is not None:
+            where.append(current.c.attempt.in_(_numbers(attempts.c.id.in_(self._scope.attempts))))
+        if self._bookings is not None:
+            where.append(current.c.booking.in_(self._bookings))
+        made = raw_sums(self._edges, where)
+        for found in self._connection.execute(sa.select(made)).mappings():
+            at_us = found["slot"] * QUARTER_US
+            yield (
+                local_day(at_us, self._zone) if "day" in self._by else None,
+                found["booking"] if "booking" in self._by else None,
+                found["attempt"] if "attempt" in self._by else None,
+                *(found[name] for name in ("route", "status", "band")),
+                at_us,
+                found["requests"],
+                *(found[name] for name in SUMMED),
+            )
+
+    def _by_zone(self) -> list[str]:
+        """Whole UTC days, then the quarter hours that are on another day in the zone, twice: taken from the
+        UTC day and added to the zone's; and the quarter hours at the edges of the window."""
+        first, last = self._extent()
+        start = first if self._window.since_us is None else max(first, self._window.since_us)
+        end = last if self._window.until_us is None else min(last, self._window.until_us)
+        whole = (-(-start // DAY_US), end // DAY_US)
+        if whole[0] >= whole[1]:
+            whole = (start // DAY_US + 1, start // DAY_US + 1)
+            edges = [(start, end)]
+        else:
+            edges = [(start, whole[0] * DAY_US), (whole[1] * DAY_US, end)]
+        by_day = "day" in self._by
+        moved = self._days_of(whole[0] * DAY_US, whole[1] * DAY_US) if by_day else []
+        plain = f"slot >= {whole[0]} AND slot < {whole[1]}"
+        parts = [self._part(DAY, QUARTERS_A_DAY, "slot", plain, 1)]
+        added, taken = [], []
+        for low, high, day in moved:
+            utc = low // DAY_US
+            if day != utc:
+                added.append((low // QUARTER_US, high // QUARTER_US, day))
+                taken.append((low // QUARTER_US, high // QUARTER_US, utc))
+        for low, high in edges:
+            added += [(a // QUARTER_US, b // QUARTER_US, day) for a, b, day in self._days_of(low, high)]
+        parts += [
+            self._part(QUARTER, 1, "day", "slot >= low AND slot < high", sign, ranges)
+            for sign, ranges in ((1, added), (-1, taken))
+            if ranges
+        ]
+        return parts
+
+    def _days_of(self, start: int, end: int) -> list[tuple[int, int, int]]:
+        """The stretch in pieces that lie on one day of the zone and one UTC day: from, until, zone's day."""
+        pieces: list[tuple[int, int, int]] = []
+        at = start
+        while at < end:
+            day, until = local_day(at, self._zone), min(end, (at // DAY_US + 1) * DAY_US)
+            if local_day(until - 1, self._zone) != day:  # the zone's midnight lies between
+                low, high = at // QUARTER_US, until // QUARTER_US
+                while low + 1 < high:
+                    middle = (low + high) // 2
+                    same = local_day(middle * QUARTER_US, self._zone) == day
+                    low, high = (middle, high) if same else (low, middle)
+                until = high * QUARTER_US
+            pieces.append((at, until, day))
+            at = until
+        return pieces
+
+    def _extent(self) -> tuple[int, int]:
+        """From the first to the end of the last UTC day that has a sum."""
+        first, last = self._connection.exec_driver_sql(
+            f"SELECT min(slot), max(slot) FROM rollups WHERE grain = {DAY}"  # noqa: S608
+        ).one()
+        if first is None:
+            return 0, 0
+        return max(first, last - _MOST_DAYS) * DAY_US, (last + 1) * DAY_US
+
+    def _part(
+        self,
+        grain: int,
+        quarters: int,
+        day: str,
+        where: str,
+        sign: int,
+        ranges: Sequence[tuple[int, int, int]] = (),
+    ) -> str:
+        """One grain's sums, and over which slots; numbers only, so nothing needs quoting."""
+        source, condition = "rollups", [f"grain = {grain}"]
+        if ranges:
+            values = ", ".join(map(str, ranges))
+            source = f"(SELECT column1 AS low, column2 AS high, column3 AS day FROM (VALUES {values}) AS v)"  # noqa: S608
+            source += " AS pieces CROSS JOIN rollups"
+        elif not where:
+            if self._window.since_us is not None:
+                condition.append(f"slot >= {self._window.since_us // DAY_US}")
+            if self._window.until_us is not None:
+                condition.append(f"slot < {self._window.until_us // DAY_US}")
+        condition += [where] if where else []
+        if self._bookings is not None:
+            condition.append(f"booking IN ({', '.join(map(str, self._bookings))})")
+        if self._scope.run is not None:
+            condition.append("attempt IN (SELECT number FROM attempts WHERE run = :run)")
+        passed = [one // (QUARTER_US * quarters) for one in self._periods]
+        cases = " ".join(f"WHEN slot >= {edge} THEN {n}" for n, edge in reversed([*enumerate(passed, 1)]))
+        columns = [
+            f"{day if 'day' in self._by else 'NULL'} AS day",
+            f"{'booking' if 'booking' in self._by else 'NULL'} AS booking",
+            f"{'attempt' if 'attempt' in self._by else 'NULL'} AS attempt",
+            *("route", "status", "band", "kinds"),
+            f"CASE {cases} ELSE 0 END AS period" if cases else "0 AS period",
+            f"CAST(slot AS BIGINT) * {QUARTER_US * quarters} AS at_us",
+            *(f"{'-' if sign < 0 else ''}{name} AS {name}" for name in ("requests", *SUMMED)),
+        ]
+        return f"SELECT {', '.join(columns)} FROM {source} WHERE {' AND '.join(condition)}"  # noqa: S608
+
+    def _grouped(self, union: str) -> Iterator[Any]:
+        added = ", ".join(f"sum({name})" for name in ("requests", *SUMMED))
+        keys = [one for one in ("day", "booking", "attempt") if one in self._by]
+        keys += ["route", "status", "band", "kinds", "period"]
+        text = (
+            f"SELECT {', '.join(k if k in keys else 'NULL' for k in ('day', 'booking', 'attempt'))}, "  # noqa: S608
+            f"route, status, band, min(at_us), {added} FROM ({union}) AS parts "
+            f"GROUP BY {', '.join(keys)} HAVING sum(requests) <> 0"
+        )
+        bound = {"run": self._scope.run} if self._scope.run is not None else {}
+        yield from self._connection.execute(sa.text(text), bound)
+
+
+def _numbers(condition: sa.ColumnElement[bool]) -> sa.Select[tuple[int]]:
+    return sa.select(attempts.c.number).where(condition)
+
+
+def _bookings(connection: sa.Connection) -> Iterator[Booked]:
+    names = Booked.__struct_fields__
+    return (Booked(*row) for row in connection.execute(sa.select(*(bookings.c[name] for name in names))))
+
+
+def _routes(connection: sa.Connection) -> Iterator[Routed]:
+    names = Routed.__struct_fields__
+    found = connection.execute(sa.select(*(routes.c[name] for name in names)))
+    return (msgspec.convert(dict(zip(names, row, strict=True)), Routed, strict=False) for row in found)
+
+
+def _booked_under(booked: Booked, scope: Scope) -> bool:
+    wanted = ((scope.project, booked.project), (scope.job, booked.job), (scope.payer, booked.payer))
+    return all(one is None or one == name for one, name in wanted)
+
+
+def _on_quarters(window: Window) -> None:
+    for name, value in msgspec.structs.asdict(window).items():
+        if value is not None and value % QUARTER_US:
+            raise ValueError(f"{name} is {value}, which is no quarter hour")
