@@ -44,10 +44,18 @@ def story(database: Database, tmp_path: Path) -> Database:
     ]  # fmt: skip
     found = (a_finding("one", attempts=(ids[0],)), a_finding("two", attempts=(ids[1],)))
     record_done(database, an_item(), RUN, Done(found, (a_proposal("one"), a_proposal("two"))), model=True)
-    tokens = {"input": 1200, "cached": 1024, "cache_write": 0, "output": 80, "reasoning": 30}
+    tokens = {
+        "input": 1200,
+        "cached": 1024,
+        "cache_write": 0,
+        "cache_write_1h": 0,
+        "output": 80,
+        "reasoning": 30,
+    }
     with database.write() as connection:
         connection.execute(sa.insert(bookings).values(
             id=1, project="p", job="security", agent="native", person="Ada", payer="me", cost_centre="",
+            path="", api_key="", label="",
         ))  # fmt: skip
         connection.execute(sa.insert(routes).values(
             id=1, provider="openai", dialect="responses", model="gpt-5.5", served_model="gpt-5.5",
@@ -55,7 +63,7 @@ def story(database: Database, tmp_path: Path) -> Database:
         ))  # fmt: skip
         for seq, key in ((1, "resp_1"), (2, "resp_2")):
             connection.execute(sa.insert(requests).values(
-                seq=seq, provider="openai", key=key, source=3, status=STATUSES.index("settled"), at_us=1,
+                seq=seq, provider=1, key=key, source=3, status=STATUSES.index("settled"), at_us=1,
                 attempt=1, booking=1, route=1, **tokens,
             ))  # fmt: skip
     decide(database, [a_proposal("one").id], "approve", by="Ada", reason="it is real")

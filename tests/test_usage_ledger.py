@@ -16,9 +16,8 @@ from msgspec.structs import replace
 
 from hundredfold.prices.book import load_book
 from hundredfold.store.database import Database, now_us
-from hundredfold.store.tables.ledger import bookings, requests, routes
+from hundredfold.store.tables.ledger import bookings, current_requests, requests, routes
 from hundredfold.usage.ledger import BATCH, SOURCES, STATUSES, Ledger, consistent
-from hundredfold.usage.rollups import current
 from hundredfold.vocabulary import Limit, Usage
 from tests.support.ledgers import AT_US, BOOKING, ROUTE, entry, keep_attempts
 
@@ -32,7 +31,9 @@ def count(database: Database, table: sa.FromClause = requests) -> int:
 
 def the_current(database: Database) -> list[Any]:
     with database.read() as connection:
-        return list(connection.execute(sa.select(current).order_by(current.c.key)).mappings())
+        return list(
+            connection.execute(sa.select(current_requests).order_by(current_requests.c.key)).mappings()
+        )
 
 
 def test_a_row_keeps_every_field(database: Database) -> None:

@@ -15,7 +15,7 @@ from hundredfold.gateway.client import GatewayHandle, ensure_gateway
 from hundredfold.gateway.grants import open_grant
 from hundredfold.gateway.settings import GatewayConfig, Upstream
 from hundredfold.store.database import Database
-from hundredfold.store.tables.ledger import requests
+from hundredfold.store.tables.ledger import current_requests
 from hundredfold.store.tables.work import attempts, items, projects, runs
 from hundredfold.usage.ledger import STATUSES
 from hundredfold.vocabulary import Limit, Tier
@@ -76,9 +76,12 @@ class Running:
 
 def ledger_rows(database: Database) -> list[dict[str, Any]]:
     """The ledger's current rows, by time, with the status by name."""
-    current = sa.table("current_requests", *(sa.column(column.name) for column in requests.columns))
     with database.read() as connection:
-        found = connection.execute(sa.select(current).order_by(current.c.at_us)).mappings().all()
+        found = (
+            connection.execute(sa.select(current_requests).order_by(current_requests.c.at_us))
+            .mappings()
+            .all()
+        )
     return [{**row, "status": STATUSES[row["status"]]} for row in found]
 
 

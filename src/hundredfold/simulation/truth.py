@@ -16,7 +16,8 @@ from msgspec import Struct
 from hundredfold.prices.book import PriceBook, Unpriced
 from hundredfold.simulation.provider.log import LogLine
 from hundredfold.store.database import Database
-from hundredfold.store.tables.ledger import requests, routes
+from hundredfold.store.tables.ledger import current_requests as current
+from hundredfold.store.tables.ledger import routes
 from hundredfold.usage.ledger import STATUSES
 from hundredfold.vocabulary import RequestStatus, Tier, Usage
 
@@ -93,7 +94,6 @@ class Comparison(Struct, frozen=True, kw_only=True):
 
 def ledger_rows(database: Database, *, simulated: bool = True) -> list[LedgerRow]:
     """The current rows of all simulated (or all real) requests that came over the wire."""
-    current = sa.table("current_requests", *(sa.column(column.name) for column in requests.columns))
     query = (
         sa.select(
             routes.c.provider,
@@ -124,10 +124,10 @@ def ledger_rows(database: Database, *, simulated: bool = True) -> list[LedgerRow
                 served_model=row[5],
                 tier=row[6],
                 served_tier=row[7],
-                usage=Usage(*row[8:13]),
-                floor_input=row[13],
-                floor_output=row[14],
-                http_status=row[15],
+                usage=Usage(*row[8:14]),
+                floor_input=row[14],
+                floor_output=row[15],
+                http_status=row[16],
             )
             for row in connection.execute(query)
         ]

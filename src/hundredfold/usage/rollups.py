@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from hundredfold.store.database import Database
-from hundredfold.store.tables.ledger import requests, rollup_edges, rollups
+from hundredfold.store.tables.ledger import current_requests, rollup_edges, rollups
 
 QUARTER_US = 900_000_000
 DAY_US = 86_400_000_000
@@ -32,9 +32,6 @@ SUMMED = (
 )
 KEYED = ("slot", "attempt", "booking", "route", "status", "band", "kinds")
 _LOCK = 7355609
-
-#: the view of the rows that count
-current = sa.table("current_requests", *(sa.column(c.name, c.type) for c in requests.columns))
 
 Key = tuple[int, int, int, int, int, int, int]  # as KEYED
 #: at_us, attempt, booking, route, status, then as SUMMED
@@ -135,7 +132,7 @@ _UPSERT_POSTGRESQL = (
 
 def raw_sums(edges: Sequence[int], where: Sequence[sa.ColumnElement[bool]] = ()) -> sa.Subquery:
     """The same sums from the rows themselves, by quarter hour and attempt: what rollups must equal."""
-    column = current.c
+    column = current_requests.c
     # Spelt as CASE: PostgreSQL does not add up booleans.
     zero: sa.ColumnElement[int] = sa.literal_column("0")
     band = sum((sa.case((column.input > edge, 1), else_=0) for edge in edges), start=zero)

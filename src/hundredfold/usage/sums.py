@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 
 from hundredfold.prices.book import PriceBook
-from hundredfold.store.tables.ledger import bookings, routes
+from hundredfold.store.tables.ledger import bookings, current_requests, routes
 from hundredfold.store.tables.work import attempts
 from hundredfold.usage.rollups import (
     DAY,
@@ -27,7 +27,6 @@ from hundredfold.usage.rollups import (
     QUARTER_US,
     QUARTERS_A_DAY,
     SUMMED,
-    current,
     edges_of,
     raw_sums,
 )
@@ -194,15 +193,15 @@ class _Source:
     def from_rows(self) -> Iterator[Any]:
         where: list[sa.ColumnElement[bool]] = []
         if self._window.since_us is not None:
-            where.append(current.c.at_us >= self._window.since_us)
+            where.append(current_requests.c.at_us >= self._window.since_us)
         if self._window.until_us is not None:
-            where.append(current.c.at_us < self._window.until_us)
+            where.append(current_requests.c.at_us < self._window.until_us)
         if self._scope.run is not None:
-            where.append(current.c.attempt.in_(_numbers(attempts.c.run == self._scope.run)))
+            where.append(current_requests.c.attempt.in_(_numbers(attempts.c.run == self._scope.run)))
         if self._scope.attempts is not None:
-            where.append(current.c.attempt.in_(_numbers(attempts.c.id.in_(self._scope.attempts))))
+            where.append(current_requests.c.attempt.in_(_numbers(attempts.c.id.in_(self._scope.attempts))))
         if self._bookings is not None:
-            where.append(current.c.booking.in_(self._bookings))
+            where.append(current_requests.c.booking.in_(self._bookings))
         made = raw_sums(self._edges, where)
         for found in self._connection.execute(sa.select(made)).mappings():
             at_us = found["slot"] * QUARTER_US

@@ -13,6 +13,8 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    column,
+    table,
     text,
 )
 
@@ -98,6 +100,9 @@ requests = Table(
         postgresql_where=text("attempt IS NOT NULL"),
     ),
 )
+
+#: the view of the rows that count, as queries name it
+current_requests = table("current_requests", *(column(one.name, one.type) for one in requests.columns))
 
 # Sums over the current rows of the ledger by all that a price can depend on (see usage.rollups).
 # `grain`: 0 a quarter hour, 1 a UTC day, 2 a UTC day and attempt; `slot` counts those since the epoch.
