@@ -1,9 +1,9 @@
 """The errors a user can act on. Each names its cause and the mend, and carries the exit code.
 
 Exit codes: 0 done · 1 a bug or an unexpected fault · 2 wrong usage or configuration · 3 the repository
-cannot be worked on · 4 something outside is missing or unreachable (binary, sandbox, provider) · 5 a budget
-or a limit stopped the work · 6 another run holds the project · 7 the disk or the database refused · 8 the run
-ended but some items could not be finished · 9 somebody else had decided otherwise before.
+or a file can't be read as asked · 4 something outside is missing or unreachable (binary, sandbox, provider)
+· 5 a budget or a limit stopped the work · 6 another run holds the project · 7 the disk or the database
+refused · 8 the run ended but some items could not be finished · 9 somebody else had decided otherwise before.
 """
 
 from __future__ import annotations
@@ -35,6 +35,12 @@ class ConfigError(HundredfoldError):
 
 class RepositoryError(HundredfoldError):
     """The repository can't be read as asked: not a repository, empty, an unknown revision."""
+
+    exit_code = 3
+
+
+class SourceError(HundredfoldError):
+    """A file that is to be read (a log, a report, an export) can't be; names the file and line."""
 
     exit_code = 3
 

@@ -58,6 +58,25 @@ class Budget(Section, frozen=True):
     month: str = ""
 
 
+class ReportsSettings(Section, frozen=True):
+    """[job.bugs.reports]: where failing runs leave their logs and reports, and how a test is run again."""
+
+    #: logs of failed runs (plain, .gz, .zst): patterns relative to the repository
+    logs: tuple[str, ...] = ("ci-logs/**/*.log", "ci-logs/**/*.log.gz")
+    #: JUnit XML reports: patterns relative to the repository
+    junit: tuple[str, ...] = ("ci-logs/**/*.xml", "**/junit*.xml", "**/TEST-*.xml")
+    #: runs one test again, e.g. "python -m pytest -q {test}"; "" = failures are not run again
+    test_command: str = ""
+    #: how often a failed test is run again, to tell a flaky one from a broken one
+    reruns: int = 3
+    #: seconds a command may take
+    timeout_seconds: float = 600.0
+    #: tokens of a log that an agent is shown (bytes / 4)
+    excerpt_tokens: int = 5_000
+    #: most failures of one run that are looked at; the rest is counted
+    most: int = 20
+
+
 class JobSettings(Section, frozen=True):
     """[job.NAME]"""
 
@@ -90,6 +109,8 @@ class JobSettings(Section, frozen=True):
     votes: int = 2
     #: most comments of one review; the rest is counted
     cap: int = 8
+    #: failing runs (bugs)
+    reports: ReportsSettings = field(default_factory=ReportsSettings)
     budgets: Budget = field(default_factory=Budget)
 
 

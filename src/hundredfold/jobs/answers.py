@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hundredfold.errors import RepositoryError
 from hundredfold.evidence.quotes import Quoted, verify
 from hundredfold.evidence.secrets import redact
-from hundredfold.vocabulary import Answer
+from hundredfold.vocabulary import Answer, Evidence
 
 if TYPE_CHECKING:
     from hundredfold.sources.git import Repository
@@ -51,6 +51,25 @@ def quoted(content: bytes, start: int, end: int, quote: str) -> Quoted | str:
         return found
     lines = text.split("\n")[shown.start_line - 1 : shown.end_line]
     return Quoted(shown.start_line, shown.end_line, "\n".join(lines))
+
+
+def placed(one: Any, revision: str, read: ReadFile) -> Evidence | str:
+    """The place that an object {path, start_line, end_line, quote} names, or why there is none.
+
+    The lines are verbatim, not redacted: redact them before they are stored.
+    """
+    if not isinstance(one, dict):
+        return "not a place"
+    path, start, end, quote = (one.get(key) for key in ("path", "start_line", "end_line", "quote"))
+    if not (isinstance(path, str) and isinstance(start, int) and isinstance(end, int)):
+        return "not a place"
+    content = read(revision, path)
+    if content is None:
+        return "path is not in the commit"
+    found = quoted(content, start, end, quote if isinstance(quote, str) else "")
+    if not isinstance(found, Quoted):
+        return found
+    return Evidence(path, revision, found.start_line, found.end_line, found.text)
 
 
 def share(value: Any) -> float:

@@ -9,8 +9,7 @@ from typing import Any, cast
 
 from msgspec import Struct
 
-from hundredfold.evidence.quotes import Quoted
-from hundredfold.jobs.answers import ReadFile, plain, quoted, share
+from hundredfold.jobs.answers import ReadFile, placed, plain, share
 from hundredfold.jobs.security.asking import schema
 from hundredfold.vocabulary import SEVERITIES, Evidence, Severity
 
@@ -72,9 +71,9 @@ def check_review(value: Mapping[str, Any], revision: str, read: ReadFile) -> Rev
     evidence = []
     raw = value.get("evidence")
     for one in (raw if isinstance(raw, list) else [])[:MAX_CLAIMS]:
-        placed = _placed(one, revision, read)
-        if isinstance(placed, Evidence):
-            evidence.append(placed)
+        place = placed(one, revision, read)
+        if isinstance(place, Evidence):
+            evidence.append(place)
     severity = value.get("severity")
     return Review(
         verdict=str(value.get("verdict", "could_not_finish")),
@@ -99,9 +98,9 @@ def _checked(one: Any, revision: str, paths: Collection[str], read: ReadFile) ->
         return "unknown CWE"
     if not str(one.get("title", "")).strip() or not str(one.get("description", "")).strip():
         return "says nothing"
-    placed = _placed(one, revision, read)
-    if isinstance(placed, str):
-        return placed
+    place = placed(one, revision, read)
+    if isinstance(place, str):
+        return place
     return Claim(
         rule=one["rule"],
         cwe=one["cwe"],
@@ -111,24 +110,8 @@ def _checked(one: Any, revision: str, paths: Collection[str], read: ReadFile) ->
         description=plain(one["description"], MAX_TEXT),
         how_to_check=plain(one.get("how_to_check"), MAX_TEXT),
         recommendation=plain(one.get("recommendation"), MAX_TEXT),
-        evidence=placed,
+        evidence=place,
     )
-
-
-def _placed(one: Any, revision: str, read: ReadFile) -> Evidence | str:
-    """Where a quote stands, or why it does not. The lines are verbatim, not redacted: see `stored`."""
-    if not isinstance(one, dict):
-        return "not a place"
-    path, start, end, quote = (one.get(key) for key in ("path", "start_line", "end_line", "quote"))
-    if not (isinstance(path, str) and isinstance(start, int) and isinstance(end, int)):
-        return "not a place"
-    content = read(revision, path)
-    if content is None:
-        return "path is not in the commit"
-    found = quoted(content, start, end, quote if isinstance(quote, str) else "")
-    if not isinstance(found, Quoted):
-        return found
-    return Evidence(path, revision, found.start_line, found.end_line, found.text)
 
 
 def _same(one: Claim, other: Claim) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from hundredfold.simulation.provider import review, security
+from hundredfold.simulation.provider import bugs, review, security
 from hundredfold.simulation.provider.example import example
 from hundredfold.simulation.provider.moves import Say
 from hundredfold.simulation.provider.request import Request
@@ -23,6 +23,7 @@ Answerer = Callable[[str, dict[str, Any], Random, float], dict[str, Any]]
 """(prompt, schema, random, p_true) → a value that obeys the schema."""
 
 ANSWERERS: dict[str, Answerer] = {
+    "hundredfold.bugs.report": bugs.report,
     "hundredfold.review.comment": review.comment,
     "hundredfold.security.investigate": security.investigate,
     "hundredfold.security.refute": security.refute,

@@ -1,0 +1,1 @@
+"""What test runs leave behind: their logs and their reports."""
