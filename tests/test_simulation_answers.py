@@ -13,9 +13,10 @@ import pytest
 from hundredfold.jobs.security.asking import refute_task, schema
 from hundredfold.jobs.security.claims import check_claims
 from hundredfold.simulation.provider.answerers import ANSWERERS, final_answer
+from hundredfold.simulation.provider.apis.responses import read_request
 from hundredfold.simulation.provider.excerpts import Excerpt, excerpts_in
 from hundredfold.simulation.provider.moves import Call, look_around, paths_in
-from hundredfold.simulation.provider.request import Request, read_request
+from hundredfold.simulation.provider.request import Request
 from hundredfold.vocabulary import Evidence
 
 CODE = ("import os", "", "def run(command):", "    os.system(command)", "    return 0")

@@ -50,8 +50,19 @@ _PATTERN_KEYS = frozenset({"pattern", "query", "regex", "text"})
 _FOLDER_KEYS = frozenset({"dir", "directory", "folder", "glob"})
 _COMMAND_KEYS = frozenset({"cmd", "command", "argv"})
 # A whole shell does every round; small tools take turns, the cheap ones first. Others are left alone.
-_SHELLS = ("exec_command", "shell_command", "shell")
-_SMALL_TOOLS = ("read_file", "read", "search", "list_files", "list", "run_command", "run")
+_SHELLS = ("exec_command", "shell_command", "shell", "Bash")
+_SMALL_TOOLS = (
+    "read_file",
+    "read",
+    "Read",
+    "search",
+    "Grep",
+    "list_files",
+    "list",
+    "Glob",
+    "run_command",
+    "run",
+)
 
 
 def paths_in(prompt: str) -> list[str]:

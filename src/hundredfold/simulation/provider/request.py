@@ -1,17 +1,14 @@
-"""A Responses request as the simulated provider sees it: its conversation, tools, schema and bytes.
+"""A request as the simulated provider sees it, whichever API it came by: conversation, tools, schema, bytes.
 
-Only what decides the answer is decoded; items are kept as the bytes they came in, because tokens are counted
-on those.
+Only what decides the answer is decoded; what tokens are counted on is kept as the bytes it came in.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
-import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 
 class Tool(Struct, frozen=True):
@@ -23,71 +20,31 @@ class Tool(Struct, frozen=True):
     parameters: dict[str, Any]
 
 
-class _Format(Struct):
-    type: str = "text"
-    schema: dict[str, Any] | None = None
-
-
-class _Text(Struct):
-    format: _Format | None = None
-
-
-class _Reasoning(Struct):
-    effort: str | None = None
-
-
-class _Part(Struct):
-    text: str = ""
-
-
-class _Item(Struct):
-    type: str = "message"
-    role: str = ""
-    content: list[_Part] | str | None = None
-    tools: Raw = Raw(b"[]")
-
-
-class _Tool(Struct):
-    type: str
-    name: str = ""
-    parameters: dict[str, Any] | None = None
-    tools: list[_Tool] = []
-
-
-class _Body(Struct):
-    model: str
-    input: list[Raw] | str
-    instructions: str | None = None
-    tools: Raw = Raw(b"[]")
-    text: _Text | None = None
-    reasoning: _Reasoning | None = None
-    service_tier: str | None = None
-    stream: bool = False
-    prompt_cache_key: str | None = None
-    max_output_tokens: int | None = None
-    tool_choice: str | dict[str, Any] = "auto"
-
-
-class Request(Struct, frozen=True):
+class Request(Struct, frozen=True, kw_only=True):
     """What the provider knows of one request.
 
     `tools` are those it may call now; `blocks` are the bytes that tokens are counted on, in order
     (instructions, tools, each input item); `prompt` is all that the user said; `rounds` is how many tool
     results the conversation holds; `answered` whether the model has already given a final message in it.
+    Where `answer_tool` is named, the final answer is a call of that tool. `told` says that a stream is to end
+    with what was used (only Chat Completions asks); `writes` that what is new is written to the prompt cache.
     """
 
     model: str
-    tier: str
-    stream: bool
-    effort: str
+    tier: str = ""
+    stream: bool = False
+    effort: str = ""
     conversation: str
-    max_output_tokens: int | None
-    schema: dict[str, Any] | None
-    tools: tuple[Tool, ...]
-    prompt: str
-    rounds: int
-    answered: bool
+    max_output_tokens: int | None = None
+    schema: dict[str, Any] | None = None
+    tools: tuple[Tool, ...] = ()
+    prompt: str = ""
+    rounds: int = 0
+    answered: bool = False
     blocks: tuple[bytes, ...]
+    answer_tool: str = ""
+    told: bool = True
+    writes: bool = False
 
     def key(self, seed: int) -> bytes:
         """What randomness is drawn from: seed, model, prompt and place in the conversation.
@@ -99,78 +56,10 @@ class Request(Struct, frozen=True):
         return blake2b(place + self.prompt.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-_body = msgspec.json.Decoder(_Body)
-_item = msgspec.json.Decoder(_Item)
-_tools = msgspec.json.Decoder(list[_Tool])
-
-# What agent programs add as user messages by themselves; it holds folders and dates.
-_PREAMBLES = ("<environment_context>", "<user_instructions>", "# AGENTS.md")
+#: what agent programs add as user messages by themselves; it holds folders and dates
+PREAMBLES = ("<environment_context>", "<user_instructions>", "# AGENTS.md", "<system-reminder>")
 
 
-def read_request(body: bytes) -> Request:
-    """Decode a request's body.
-
-    Raises:
-        msgspec.DecodeError: it is not a Responses request (`ValidationError` is one of these).
-    """
-    raw = _body.decode(body)
-    offered = list(_offered(bytes(raw.tools)))
-    prompt: list[str] = []
-    rounds = 0
-    answered = False
-    if isinstance(raw.input, str):
-        blocks = [raw.input.encode()]
-        prompt.append(raw.input)
-    else:
-        blocks = [bytes(item) for item in raw.input]
-        for block in blocks:
-            item = _item.decode(block)
-            if item.type == "message":
-                if item.role == "user":
-                    text = _text_of(item)
-                    if not text.startswith(_PREAMBLES):
-                        prompt.append(text)
-                elif item.role == "assistant":
-                    answered = True
-            elif item.type.endswith("_call_output"):
-                rounds += 1
-                answered = False
-            elif item.type == "additional_tools":
-                offered.extend(_offered(bytes(item.tools)))
-    head = [(raw.instructions or "").encode(), bytes(raw.tools)]
-    form = raw.text.format if raw.text else None
-    return Request(
-        model=raw.model,
-        tier=raw.service_tier or "",
-        stream=raw.stream,
-        effort=(raw.reasoning.effort or "") if raw.reasoning else "",
-        conversation=raw.prompt_cache_key or blake2b(b"".join(blocks[:1]), digest_size=16).hexdigest(),
-        max_output_tokens=raw.max_output_tokens,
-        schema=form.schema if form is not None and form.type == "json_schema" else None,
-        tools=() if raw.tool_choice == "none" else tuple(offered),
-        prompt="\n\n".join(prompt),
-        rounds=rounds,
-        answered=answered,
-        blocks=(*head, *blocks),
-    )
-
-
-def _text_of(item: _Item) -> str:
-    if isinstance(item.content, str):
-        return item.content
-    return "\n".join(part.text for part in item.content or ())
-
-
-@lru_cache(maxsize=64)
-def _offered(tools: bytes) -> tuple[Tool, ...]:
-    return tuple(_flatten(_tools.decode(tools), ""))
-
-
-def _flatten(tools: list[_Tool], namespace: str) -> list[Tool]:
-    found: list[Tool] = []
-    for tool in tools:
-        if tool.type == "namespace":
-            found.extend(_flatten(tool.tools, tool.name))
-        elif tool.type in ("function", "custom"):
-            found.append(Tool(tool.type, tool.name, namespace, tool.parameters or {}))
-    return found
+def conversation_of(blocks: list[bytes]) -> str:
+    """A conversation's name where the request gives none: its first block's digest."""
+    return blake2b(b"".join(blocks[:1]), digest_size=16).hexdigest()

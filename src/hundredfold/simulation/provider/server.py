@@ -1,41 +1,35 @@
-"""The HTTP side: `POST /v1/responses` (streamed or not) and `GET /v1/models`, on loopback."""
+"""The HTTP side, on loopback: three APIs that create answers, streamed or not; token counts; models."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import time
+from functools import partial
 from hashlib import blake2b
 from random import Random
 from typing import Any
 
 import msgspec
 from aiohttp import web
-from msgspec import Struct
 
-from hundredfold.simulation.provider import wire
 from hundredfold.simulation.provider.answerers import final_answer
+from hundredfold.simulation.provider.apis.chat import Chat
+from hundredfold.simulation.provider.apis.messages import Messages
+from hundredfold.simulation.provider.apis.protocol import Answer, Api, Refusal
+from hundredfold.simulation.provider.apis.responses import Responses
 from hundredfold.simulation.provider.faults import Dice, Minute, struck
 from hundredfold.simulation.provider.log import Log, LogLine, Outcome
-from hundredfold.simulation.provider.moves import Move, Say, look_around, shortened
+from hundredfold.simulation.provider.moves import Call, Move, Say, look_around, shortened
 from hundredfold.simulation.provider.profile import Profile
-from hundredfold.simulation.provider.request import Request, read_request
+from hundredfold.simulation.provider.request import Request
 from hundredfold.simulation.provider.tokens import Counted, PromptCache, reasoning_of, tokens_of, usage_of
 from hundredfold.vocabulary import Usage
 
 LARGEST_BODY = 64 * 2**20
-MODELS = ("gpt-5.5", "gpt-5.6-sol", "gpt-5.3-codex")
+APIS: tuple[Api, ...] = (Responses(), Chat(), Messages())
+MODELS = ("gpt-5.5", "gpt-5.6-sol", "gpt-5.3-codex", "claude-opus-5-5", "claude-sonnet-5-5")
 FAST, FLEX, DEFAULT = "priority", "flex", "default"
-
-
-class Refusal(Struct, frozen=True):
-    """An error answer: what is sent and how it is logged."""
-
-    status: int
-    outcome: Outcome
-    type: str
-    code: str
-    message: str
 
 
 _REFUSALS = {
@@ -71,7 +65,9 @@ class Provider:
     def application(self) -> web.Application:
         """The aiohttp application."""
         application = web.Application(client_max_size=LARGEST_BODY)
-        application.router.add_post("/v1/responses", self.responses)
+        for api in APIS:
+            application.router.add_post(api.path, partial(self.answer, api))
+        application.router.add_post("/v1/messages/count_tokens", self.count)
         application.router.add_get("/v1/models", self.models)
         return application
 
@@ -80,13 +76,23 @@ class Provider:
         listed = [{"id": name, "object": "model", "created": 0, "owned_by": "simulated"} for name in MODELS]
         return web.json_response({"object": "list", "data": listed})
 
-    async def responses(self, http: web.Request) -> web.StreamResponse:
+    async def count(self, http: web.Request) -> web.Response:
+        """How many tokens a message's request has. It bills nothing and is not logged."""
+        try:
+            counted = self._cache.count(Messages().read(await http.read()))
+        except msgspec.DecodeError as error:
+            refusal = Refusal(400, "invalid", "invalid_request_error", "invalid_request", str(error))
+            status, body = Messages().refused(refusal)
+            return web.Response(status=status, body=body, content_type="application/json")
+        return web.json_response({"input_tokens": counted.input})
+
+    async def answer(self, api: Api, http: web.Request) -> web.StreamResponse:
         """One model request, answered as the profile has it."""
-        turn = _Turn(self._log.next_seq(), _now_us(), http.path)
+        turn = _Turn(self._log.next_seq(), _now_us(), http.path, api)
         body = await http.read()
         turn.body_bytes = len(body)
         try:
-            request = read_request(body)
+            request = api.read(body)
         except msgspec.DecodeError as error:
             return self._refuse(
                 turn, Refusal(400, "invalid", "invalid_request_error", "invalid_request", str(error))
@@ -108,7 +114,7 @@ class Provider:
             return self._refuse(turn, _REFUSALS[fault])
         if fault == "server_error":
             return self._server_error(turn, random)
-        turn.response_id = f"resp_{self._life}{turn.seq:08x}"
+        turn.response_id = f"{api.prefix}{self._life}{turn.seq:08x}"
         if fault == "overloaded":
             return await self._overloaded(http, turn, request)
         move = self._move(request, key, random, turn)
@@ -124,9 +130,14 @@ class Provider:
             call = look_around(request, random, patch=mind.patch)
             if call is not None:
                 return call
+        if request.answered and request.answer_tool:
+            return Say("That is my answer.")
         fault = struck(self._profile.answers, random)
         turn.fault = turn.fault or fault
-        return final_answer(request, random, p_true=mind.p_true, fault=fault)
+        said = final_answer(request, random, p_true=mind.p_true, fault=fault)
+        if request.answer_tool and fault in ("", "schema_break"):
+            return Call("function", request.answer_tool, "", said.text)
+        return said
 
     async def _answer(
         self,
@@ -143,11 +154,13 @@ class Provider:
         output = reasoning + visible
         if incomplete and request.max_output_tokens is not None:
             output = request.max_output_tokens
-        usage = usage_of(counted, output, reasoning, cache_writes=self._profile.cache_writes)
+        usage = usage_of(
+            counted, output, reasoning, cache_writes=self._profile.cache_writes or request.writes
+        )
         self._cache.remember(request, counted)
         turn.usage = usage
         turn.served_model = self._profile.served_models.get(request.model, request.model)
-        answer = wire.Answer(
+        answer = Answer(
             response_id=turn.response_id,
             model=turn.served_model,
             created=turn.at_us // 1_000_000,
@@ -158,6 +171,7 @@ class Provider:
             effort=request.effort,
             max_output_tokens=request.max_output_tokens,
             incomplete=incomplete,
+            told=request.told,
         )
         headers = {**self._minute.headers(), "x-request-id": f"req_{turn.seq}"}
         pace = self._profile.latency.tokens_per_second
@@ -165,7 +179,7 @@ class Provider:
         if not request.stream:
             await asyncio.sleep(seconds)
             self._write(turn, 200, "served")
-            body = wire.response_json(answer)
+            body = turn.api.whole(answer)
             return web.Response(body=body, content_type="application/json", headers=headers)
         return await self._stream(http, turn, answer, headers, seconds, random)
 
@@ -173,16 +187,16 @@ class Provider:
         self,
         http: web.Request,
         turn: _Turn,
-        answer: wire.Answer,
+        answer: Answer,
         headers: dict[str, str],
         seconds: float,
         random: Random,
     ) -> web.StreamResponse:
         """Write the events in bursts; the log line comes before the last burst."""
-        events = wire.events(answer)
+        events = turn.api.events(answer)
         broken = turn.fault in ("cut", "hang_midway")
-        # A broken stream ends before its terminal event, at the earliest after `response.created`.
-        until = random.randrange(1, len(events)) if broken else len(events)
+        # A broken stream ends before what says how it ended, at the earliest after its first event.
+        until = random.randrange(1, len(events) - turn.api.tail + 1) if broken else len(events)
         bursts = _bursts(events[:until], self._profile.latency.bursts if seconds else 1)
         response = web.StreamResponse(headers={**headers, "content-type": "text/event-stream"})
         response.enable_chunked_encoding()
@@ -224,12 +238,11 @@ class Provider:
             await asyncio.sleep(0.5)
 
     async def _overloaded(self, http: web.Request, turn: _Turn, request: Request) -> web.StreamResponse:
-        if not request.stream:
-            return self._refuse(
-                turn, Refusal(503, "overloaded", "server_error", "server_is_overloaded", _OVERLOADED)
-            )
+        refusal = Refusal(503, "overloaded", "server_error", "server_is_overloaded", _OVERLOADED)
+        body = turn.api.overloaded(turn.response_id, refusal) if request.stream else None
+        if body is None:
+            return self._refuse(turn, refusal)
         self._write(turn, 200, "overloaded")
-        body = wire.failed_event(turn.response_id, "server_is_overloaded", _OVERLOADED)
         return web.Response(body=body, headers=self._minute.headers(), content_type="text/event-stream")
 
     def _server_error(self, turn: _Turn, random: Random) -> web.Response:
@@ -238,13 +251,13 @@ class Provider:
         return self._refuse(turn, Refusal(status, "server_error", "server_error", "server_error", message))
 
     def _refuse(self, turn: _Turn, refusal: Refusal, retry_after: float = 0.0) -> web.Response:
-        self._write(turn, refusal.status, refusal.outcome)
+        status, body = turn.api.refused(refusal)
+        self._write(turn, status, refusal.outcome)
         headers = self._minute.headers()
         if refusal.outcome == "throttled":
             wait = max(retry_after, self._profile.retry_after_s)
             headers |= {"retry-after": f"{wait:.3f}", "retry-after-ms": f"{wait * 1000:.0f}"}
-        error = {"message": refusal.message, "type": refusal.type, "param": None, "code": refusal.code}
-        return web.json_response({"error": error}, status=refusal.status, headers=headers)
+        return web.Response(status=status, body=body, content_type="application/json", headers=headers)
 
     def _tier(self, asked: str, *, wrong: bool) -> str:
         tiers = self._profile.tiers
@@ -292,8 +305,9 @@ class Provider:
 class _Turn:
     """What is known so far of the request under way; becomes its log line."""
 
-    def __init__(self, seq: int, at_us: int, path: str) -> None:
+    def __init__(self, seq: int, at_us: int, path: str, api: Api) -> None:
         self.seq = seq
+        self.api = api
         self.at_us = at_us
         self.path = path
         self.body_bytes = 0
@@ -315,7 +329,7 @@ def _partly(usage: Usage | None, sent: int, events: int) -> Usage | None:
     """What a stream bills that broke after `sent` of its events: the whole input, its share of the output."""
     if usage is None:
         return None
-    output = usage.output * sent // events
+    output = max(min(1, usage.output), usage.output * sent // events)
     return msgspec.structs.replace(usage, output=output, reasoning=min(usage.reasoning, output))
 
 

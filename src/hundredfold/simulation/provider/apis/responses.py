@@ -1,48 +1,172 @@
-"""The bytes of an answer: the event stream of the Responses API, or its plain JSON.
+"""OpenAI's Responses API: `POST /v1/responses`, streamed or not.
 
 Events are assembled from byte templates; only text is encoded. A stream names its response in every event
-that an agent program or a proxy reads: created, each item, completed with usage and served tier.
+that an agent program or a proxy reads: created, each item, completed with usage and served tier. Models of
+the newer families are offered their tools as input items ("additional_tools").
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
+from hundredfold.simulation.provider.apis import openai
+from hundredfold.simulation.provider.apis.protocol import Answer, Refusal, pieces
 from hundredfold.simulation.provider.moves import Call, Move, Say
+from hundredfold.simulation.provider.request import PREAMBLES, Request, Tool, conversation_of
 from hundredfold.vocabulary import Usage
-
-MOST_DELTAS = 32
-LEAST_DELTA = 16  # characters
 
 _json = msgspec.json.encode
 
 
-class Answer(Struct, frozen=True):
-    """All that an answer says.
+class _Format(Struct):
+    type: str = "text"
+    schema: dict[str, Any] | None = None
 
-    `tier` and `usage` are None where it leaves them out; `max_output_tokens` ended an `incomplete` one early.
-    While a stream is under way its events name `asked_tier`; only the last one names the tier that served it.
-    """
 
-    response_id: str
+class _Text(Struct):
+    format: _Format | None = None
+
+
+class _Reasoning(Struct):
+    effort: str | None = None
+
+
+class _Part(Struct):
+    text: str = ""
+
+
+class _Item(Struct):
+    type: str = "message"
+    role: str = ""
+    content: list[_Part] | str | None = None
+    tools: Raw = Raw(b"[]")
+
+
+class _Tool(Struct):
+    type: str
+    name: str = ""
+    parameters: dict[str, Any] | None = None
+    tools: list[_Tool] = []
+
+
+class _Body(Struct):
     model: str
-    created: int
-    asked_tier: str
-    tier: str | None
-    moves: tuple[Move, ...]
-    usage: Usage | None
-    effort: str = ""
+    input: list[Raw] | str
+    instructions: str | None = None
+    tools: Raw = Raw(b"[]")
+    text: _Text | None = None
+    reasoning: _Reasoning | None = None
+    service_tier: str | None = None
+    stream: bool = False
+    prompt_cache_key: str | None = None
     max_output_tokens: int | None = None
-    incomplete: bool = False
+    tool_choice: str | dict[str, Any] = "auto"
 
-    @property
-    def status(self) -> bytes:
-        """How the API calls its end."""
-        return b"incomplete" if self.incomplete else b"completed"
+
+class Responses:
+    """`Api` for the Responses API."""
+
+    path = "/v1/responses"
+    prefix = "resp_"
+    tail = 1
+
+    def read(self, body: bytes) -> Request:
+        """See `Api.read`."""
+        return read_request(body)
+
+    def whole(self, answer: Answer) -> bytes:
+        """The whole answer as one JSON object."""
+        return response_json(answer)
+
+    def events(self, answer: Answer) -> list[bytes]:
+        """See `Api.events`."""
+        return events(answer)
+
+    def refused(self, refusal: Refusal) -> tuple[int, bytes]:
+        """An error of OpenAI's shape."""
+        return openai.refused(refusal)
+
+    def overloaded(self, response_id: str, refusal: Refusal) -> bytes | None:
+        """A stream that fails at once."""
+        return failed_event(response_id, refusal.code, refusal.message)
+
+
+_body = msgspec.json.Decoder(_Body)
+_items = msgspec.json.Decoder(_Item)
+_tools = msgspec.json.Decoder(list[_Tool])
+
+
+def read_request(body: bytes) -> Request:
+    """Decode a request's body.
+
+    Raises:
+        msgspec.DecodeError: it is not a Responses request (`ValidationError` is one of these).
+    """
+    raw = _body.decode(body)
+    offered = list(_offered(bytes(raw.tools)))
+    prompt: list[str] = []
+    rounds = 0
+    answered = False
+    if isinstance(raw.input, str):
+        blocks = [raw.input.encode()]
+        prompt.append(raw.input)
+    else:
+        blocks = [bytes(item) for item in raw.input]
+        for block in blocks:
+            item = _items.decode(block)
+            if item.type == "message":
+                if item.role == "user":
+                    text = _text_of(item)
+                    if not text.startswith(PREAMBLES):
+                        prompt.append(text)
+                elif item.role == "assistant":
+                    answered = True
+            elif item.type.endswith("_call_output"):
+                rounds += 1
+                answered = False
+            elif item.type == "additional_tools":
+                offered.extend(_offered(bytes(item.tools)))
+    head = [(raw.instructions or "").encode(), bytes(raw.tools)]
+    form = raw.text.format if raw.text else None
+    return Request(
+        model=raw.model,
+        tier=raw.service_tier or "",
+        stream=raw.stream,
+        effort=(raw.reasoning.effort or "") if raw.reasoning else "",
+        conversation=raw.prompt_cache_key or conversation_of(blocks),
+        max_output_tokens=raw.max_output_tokens,
+        schema=form.schema if form is not None and form.type == "json_schema" else None,
+        tools=() if raw.tool_choice == "none" else tuple(offered),
+        prompt="\n\n".join(prompt),
+        rounds=rounds,
+        answered=answered,
+        blocks=(*head, *blocks),
+    )
+
+
+def _text_of(item: _Item) -> str:
+    if isinstance(item.content, str):
+        return item.content
+    return "\n".join(part.text for part in item.content or ())
+
+
+@lru_cache(maxsize=64)
+def _offered(tools: bytes) -> tuple[Tool, ...]:
+    return tuple(_flatten(_tools.decode(tools), ""))
+
+
+def _flatten(tools: list[_Tool], namespace: str) -> list[Tool]:
+    found: list[Tool] = []
+    for tool in tools:
+        if tool.type == "namespace":
+            found.extend(_flatten(tool.tools, tool.name))
+        elif tool.type in ("function", "custom"):
+            found.append(Tool(tool.type, tool.name, namespace, tool.parameters or {}))
+    return found
 
 
 def usage_object(usage: Usage) -> dict[str, Any]:
@@ -181,13 +305,8 @@ def _deltas(stream: _Stream, answer: Answer, number: int, move: Move) -> None:
         kind, final = b"custom_tool_call_input", b"input"
     else:
         kind, final = b"function_call_arguments", b"arguments"
-    for piece in _pieces(text):
+    for piece in pieces(text):
         stream.add(b"response.%b.delta" % kind, where + b'"delta":' + _json(piece))
     stream.add(b"response.%b.done" % kind, where + b'"%b":' % final + _json(text))
     if isinstance(move, Say):
         stream.add(b"response.content_part.done", where + b'"part":' + _part(move))
-
-
-def _pieces(text: str) -> Sequence[str]:
-    size = max(LEAST_DELTA, -(-len(text) // MOST_DELTAS))
-    return [text[start : start + size] for start in range(0, len(text), size)]

@@ -1,0 +1,1 @@
+"""The APIs that the simulated provider speaks, one module each."""
