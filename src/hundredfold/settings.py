@@ -8,7 +8,9 @@ from msgspec import Struct, field
 
 from hundredfold.vocabulary import Tier
 
-Agent = Literal["auto", "codex", "native"]
+Agent = Literal["auto", "codex", "codex-exec", "claude", "native"]
+#: the APIs that providers speak: OpenAI's Responses and Chat Completions, Anthropic's Messages
+Api = Literal["responses", "chat", "messages"]
 
 
 class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
@@ -26,7 +28,7 @@ class ProjectSettings(Section, frozen=True):
 
 
 class ProviderSettings(Section, frozen=True):
-    """[provider.NAME]: an OpenAI-compatible API."""
+    """[provider.NAME]: an API of OpenAI's or Anthropic's kind."""
 
     #: base URL up to and including the version, e.g. https://api.openai.com/v1
     base_url: str
@@ -34,6 +36,8 @@ class ProviderSettings(Section, frozen=True):
     key_env: str = ""
     #: which price rows apply; default: the provider's own name
     prices: str = ""
+    #: the APIs it speaks; default: "messages" where the prices are Anthropic's, else OpenAI's two
+    apis: tuple[Api, ...] = ()
     #: at most this many attempts at once on this provider
     max_attempts: int = 100
     #: a simulation, not a model: all that comes from it is labelled so and never added to real money
@@ -48,6 +52,10 @@ class RouteSettings(Section, frozen=True):
     model: str = "gpt-5.5"
     effort: Literal["", "minimal", "low", "medium", "high", "xhigh"] = "medium"
     tier: Tier = "standard"
+    #: "gateway": agents hold no credential, every request is metered at the wire and limits stop it.
+    #: "subscription", a weaker mode: agents (claude, codex-exec) are lent your own login; metered from their
+    #: rollouts afterwards, not stopped in an attempt, never used on untrusted heads, said wherever it matters
+    login: Literal["gateway", "subscription"] = "gateway"
 
 
 class Budget(Section, frozen=True):

@@ -118,7 +118,8 @@ class AgentTask(Struct, frozen=True):
     """What one agent is asked: a prompt, the JSON schema of its answer and the tree it may look at.
 
     `label` names the kind of question within the job ("investigate", "refute"). `passes` > 1 asks several
-    agents the same. Expected tokens serve plans and reservations only.
+    agents the same. Expected tokens serve plans and reservations only. `untrusted`: the tree holds a
+    stranger's work, so no agent that was lent a login may look at it.
     """
 
     label: str
@@ -130,6 +131,7 @@ class AgentTask(Struct, frozen=True):
     effort: str = ""
     deadline_s: float = 1800.0
     expected: Usage = Usage()
+    untrusted: bool = False
 
 
 AnswerStatus = Literal["ok", "refused", "schema", "limit", "failed", "timeout", "cancelled"]

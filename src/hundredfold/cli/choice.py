@@ -5,10 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from hundredfold.errors import ConfigError
-from hundredfold.settings import Settings
+from hundredfold.settings import Agent, Settings
 
 
-def overridden(settings: Settings, commits: int | None, range_: str, agents: int | None) -> Settings:
+def overridden(
+    settings: Settings, commits: int | None, range_: str, agents: int | None, agent: Agent | None = None
+) -> Settings:
     """The settings with the command line's wishes over the file's."""
     for name, value in (("--commits", commits), ("--agents", agents)):
         if value is not None and value < 1:
@@ -18,8 +20,12 @@ def overridden(settings: Settings, commits: int | None, range_: str, agents: int
         name: replace(one, commits=commits or one.commits, range="" if commits else (range_ or one.range))
         for name, one in settings.job.items()
     }
+    route = settings.route
+    if agent is not None:
+        route = replace(route, agent=agent)
+        jobs = {name: replace(one, agent="") for name, one in jobs.items()}
     fleet = replace(settings.fleet, agents=agents or settings.fleet.agents)
-    return replace(settings, job=jobs, fleet=fleet)
+    return replace(settings, job=jobs, fleet=fleet, route=route)
 
 
 def chosen_jobs(settings: Settings, wanted: tuple[str, ...]) -> list[str]:

@@ -12,12 +12,13 @@ from hundredfold.cli.choice import chosen_jobs, overridden
 from hundredfold.cli.context import Context, Where
 from hundredfold.cli.output import print_json, say
 from hundredfold.config import Place
-from hundredfold.settings import Settings
+from hundredfold.settings import Agent, Settings
 
 
 def rehearse(
     *,
     agents: int = 100,
+    agent: Agent | None = None,
     job: tuple[str, ...] = (),
     commits: int | None = None,
     range_: Annotated[str, Parameter(name="--range")] = "",
@@ -37,6 +38,8 @@ def rehearse(
     ----------
     agents
         Attempts at once.
+    agent
+        Rehearse with this agent instead of the configured one.
     job
         Only these jobs (default: all that are enabled).
     commits
@@ -58,7 +61,7 @@ def rehearse(
     from hundredfold.simulation.report import text_report
 
     context = where.open()
-    settings = overridden(context.settings, commits or (None if range_ else agents), range_, agents)
+    settings = overridden(context.settings, commits or (None if range_ else agents), range_, agents, agent)
     names = chosen_jobs(settings, job)
 
     async def run_fleet(staged: Settings, place: Place) -> None:

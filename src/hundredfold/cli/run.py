@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from hundredfold.cli.choice import chosen_jobs, overridden
 from hundredfold.cli.context import Context, Where
 from hundredfold.cli.output import print_json
+from hundredfold.settings import Agent
 
 
 def run(
@@ -18,6 +19,7 @@ def run(
     commits: int | None = None,
     range_: Annotated[str, Parameter(name="--range")] = "",
     agents: int | None = None,
+    agent: Agent | None = None,
     model: Annotated[bool, Parameter(negative="--no-model")] = True,
     watch: bool = False,
     json: bool = False,
@@ -38,6 +40,8 @@ def run(
         Look at this git revision range instead, e.g. v1.0..HEAD.
     agents
         Attempts at once.
+    agent
+        Work with this agent instead of the configured one.
     model
         --no-model: deterministic part only, even if there is a key.
     watch
@@ -50,7 +54,7 @@ def run(
     from hundredfold.fleet.assembly import why_no_model
 
     context = where.open()
-    settings = overridden(context.settings, commits, range_, agents)
+    settings = overridden(context.settings, commits, range_, agents, agent)
     names = chosen_jobs(settings, job)
     context = Context(context.repository, settings, context.place)
     no_model = "" if model else "--no-model was given"

@@ -71,6 +71,8 @@ class Assembly(Struct, frozen=True):
 
 def why_no_model(settings: Settings, jobs: Iterable[str]) -> str:
     """Why no model can be asked, or "" if one can."""
+    if settings.route.login == "subscription":
+        return ""
     for job in jobs:
         name = provider_of(settings, job)
         provider = settings.provider[name]
@@ -182,13 +184,22 @@ async def _ended(task: asyncio.Future[None]) -> None:
 
 
 def _backends(place: Place, settings: Settings) -> dict[str, Backend]:
+    """The agents that are installed, by name."""
+    from hundredfold.agents.claude.locate import find_claude
+    from hundredfold.agents.claude.style import Claude
     from hundredfold.agents.codex.backend import CodexBackend
     from hundredfold.agents.codex.locate import find_codex
+    from hundredfold.agents.codex_exec.style import CodexExec
     from hundredfold.agents.native.backend import NativeBackend
+    from hundredfold.agents.programs.backend import ProgramBackend
 
+    lent = settings.route.login == "subscription"
     backends: dict[str, Backend] = {"native": NativeBackend(_sandbox(settings))}
     if find_codex() is not None:
         backends["codex"] = CodexBackend(place.state / "codex")
+        backends["codex-exec"] = ProgramBackend(CodexExec(subscription=lent), place.state / "codex-exec")
+    if find_claude() is not None:
+        backends["claude"] = ProgramBackend(Claude(subscription=lent), place.state / "claude")
     return backends
 
 

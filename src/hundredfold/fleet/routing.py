@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from hundredfold.agents.protocol import Backend
+from collections.abc import Container
+
 from hundredfold.config import dollars
-from hundredfold.errors import UnavailableError
-from hundredfold.settings import Budget, Settings
+from hundredfold.errors import ConfigError, UnavailableError
+from hundredfold.settings import Agent, Api, Budget, Settings
 from hundredfold.vocabulary import AgentTask, Item, Limit, Route
+
+#: the API that each agent calls
+SPEAKS: dict[Agent, Api] = {
+    "codex": "responses",
+    "codex-exec": "responses",
+    "native": "responses",
+    "claude": "messages",
+}
+#: what `auto` tries in turn, by whose models are asked for; with a subscription only what can be lent a login
+_OPENAI: tuple[Agent, ...] = ("codex", "native", "claude")
+_ANTHROPIC: tuple[Agent, ...] = ("claude", "codex", "native")
+LENDABLE: tuple[Agent, ...] = ("claude", "codex-exec")
 
 
 def provider_of(settings: Settings, job: str) -> str:
@@ -20,19 +33,74 @@ def priced_as(settings: Settings, job: str) -> tuple[str, str]:
     return settings.provider[name].prices or name, settings.job[job].model or settings.route.model
 
 
-def route_of(settings: Settings, job: str, task: AgentTask | None, backends: dict[str, Backend]) -> Route:
-    """The route for a task of a job: [job.NAME] over [route]; `auto` takes Codex where it is there.
+def apis_of(settings: Settings, provider: str) -> tuple[Api, ...]:
+    """The APIs that a provider speaks: what is said of it, else by whose prices apply."""
+    one = settings.provider[provider]
+    if one.apis:
+        return one.apis
+    if one.simulated:
+        return ("responses", "chat", "messages")
+    return ("messages",) if (one.prices or provider) == "anthropic" else ("responses", "chat")
+
+
+def agent_of(settings: Settings, job: str, installed: Container[str]) -> Agent:
+    """The agent that works for a job: [job.NAME] over [route]. `auto` takes the first that is installed and
+    calls an API that the job's provider speaks: Claude Code before others for Anthropic's models, else Codex.
 
     Raises:
-        UnavailableError: the agent asked for is not installed.
+        UnavailableError: the agent asked for is not installed, or none that would serve is.
+        ConfigError: it can't call that provider, or can't be lent a login.
     """
-    base, over = settings.route, settings.job[job]
-    agent = over.agent or base.agent
+    agent = settings.job[job].agent or settings.route.agent
+    provider = provider_of(settings, job)
+    spoken, lent = apis_of(settings, provider), settings.route.login == "subscription"
     if agent == "auto":
-        agent = "codex" if "codex" in backends else "native"
-    if agent not in backends:
+        family, model = priced_as(settings, job)
+        ours = family == "anthropic" or model.startswith("claude")
+        order = _ANTHROPIC if ours else _OPENAI
+        if lent:
+            order = LENDABLE if ours else LENDABLE[::-1]
+        serving = [one for one in order if SPEAKS[one] in spoken]
+        found = next((one for one in serving if one in installed), None)
+        if found is None:
+            raise UnavailableError(
+                f"no agent is installed that can call the provider {provider!r} "
+                f"({' or '.join(serving) or 'none'} would)",
+                "`hundredfold doctor` says how to get one.",
+            )
+        return found
+    if SPEAKS[agent] not in spoken:
+        able = [one for one, api in SPEAKS.items() if api in spoken]
+        raise ConfigError(
+            f"the agent {agent!r} calls the {SPEAKS[agent]} API, but the provider {provider!r} speaks "
+            f"{' and '.join(spoken)}",
+            f"Choose {' or '.join(map(repr, able)) or 'another provider'}, or name its apis in "
+            f"[provider.{provider}].",
+        )
+    if lent and agent not in LENDABLE:
+        raise ConfigError(
+            f"the agent {agent!r} can't be lent a subscription's login",
+            f'Choose {" or ".join(map(repr, LENDABLE))}, or set login = "gateway" in [route].',
+        )
+    if agent not in installed:
         raise UnavailableError(
             f"the agent {agent!r} is not installed", "`hundredfold doctor` says how to get it."
+        )
+    return agent
+
+
+def route_of(settings: Settings, job: str, task: AgentTask | None, installed: Container[str]) -> Route:
+    """The route for a task of a job: [job.NAME] over [route].
+
+    Raises:
+        UnavailableError, ConfigError: as `agent_of`; and a task on an untrusted head in subscription mode.
+    """
+    base, over = settings.route, settings.job[job]
+    agent = agent_of(settings, job, installed)
+    if task is not None and task.untrusted and base.login == "subscription":
+        raise ConfigError(
+            f"the job {job} looks at an untrusted head, which no agent with a login of yours may do",
+            'Set login = "gateway" in [route] for it, with a key of the provider.',
         )
     return Route(
         backend=agent,

@@ -32,6 +32,9 @@ from hundredfold.store.database import Database, now_us, open_database, sqlite_u
 from hundredfold.store.tables.work import attempts, items
 from hundredfold.vocabulary import Usage
 
+#: what Claude Code is rehearsed with where the settings name no model of Anthropic's
+CLAUDE_MODEL = "claude-opus-5-5"
+
 RunFleet = Callable[[Settings, Place], Awaitable[None]]
 """Runs the fleet to its end, with its gateway marked as simulated. All requests must be in the ledger, and
 all its processes ended, when it returns."""
@@ -78,7 +81,7 @@ async def rehearse(
         _home(keep) as home,
         provider_process(home / "provider.jsonl", profile=profile, seed=seed) as provider,
     ):
-        staged = _staged(settings, provider.base_url, home, agents)
+        staged = _staged(for_agent(settings), provider.base_url, home, agents)
         place = Place(root=root, slug=slug, home=home)
         place.state.mkdir(parents=True, mode=0o700)
         with _environment(home), Meter(provider.pid, str(home)) as meter:
@@ -87,7 +90,7 @@ async def rehearse(
         log = read_log(provider.log) if provider.log.exists() else []
         database = open_database(staged.database)
         try:
-            prices = _prices_of(settings)
+            prices = _prices_of(staged)
             rows = ledger_rows(database)
             ended = {table.name: _by_state(database, table) for table in (items, attempts)}
         finally:
@@ -120,6 +123,19 @@ async def rehearse(
         )
 
 
+def for_agent(settings: Settings) -> Settings:
+    """The settings, with a model of Anthropic's where Claude Code is to be rehearsed and none is named."""
+    replace, route = msgspec.structs.replace, settings.route
+    if route.agent != "claude" or _prices_of(settings) == "anthropic":
+        return settings
+    return replace(
+        settings,
+        provider={**settings.provider, "anthropic": ProviderSettings(base_url="", prices="anthropic")},
+        route=replace(route, provider="anthropic", model=CLAUDE_MODEL),
+        job={name: replace(one, provider="", model="") for name, one in settings.job.items()},
+    )
+
+
 def _staged(settings: Settings, base_url: str, home: Path, agents: int) -> Settings:
     """The settings with every provider replaced by the simulated one, and nothing of the user's storage.
 
@@ -139,6 +155,7 @@ def _staged(settings: Settings, base_url: str, home: Path, agents: int) -> Setti
     return replace(
         settings,
         provider=providers,
+        route=replace(settings.route, login="gateway"),
         database=sqlite_url(home / "hundredfold.db"),
         fleet=replace(settings.fleet, agents=agents, review_minutes=float("inf")),
         budgets=Budget(),

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from hundredfold.workspaces.execution import Bounds
@@ -127,3 +128,38 @@ def limited(argv: Sequence[str], bounds: Bounds) -> list[str]:
         file=bounds.file // 512, memory=bounds.address_space // 1024, processes=bounds.processes
     )
     return ["/bin/sh", "-c", script, "sh", *argv]
+
+
+def identity_files() -> list[tuple[Path, bytes]]:
+    """Who the program is, as files: this user under another name, and nobody else."""
+    user, group = os.getuid(), os.getgid()
+    passwd = f"user:x:{user}:{group}::/tmp:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n"
+    return [
+        (Path("/etc/passwd"), passwd.encode()),
+        (Path("/etc/group"), f"user:x:{group}:\nnogroup:x:65534:\n".encode()),
+    ]
+
+
+@contextmanager
+def shown(files: Iterable[tuple[Path, bytes]]) -> Iterator[tuple[list[str], list[int]]]:
+    """The arguments that show files with this content, read-only, and the descriptors that they refer to
+    while the block lasts."""
+    arguments: list[str] = []
+    descriptors: list[int] = []
+    try:
+        for target, content in files:
+            descriptors.append(in_memory(content))
+            arguments += ["--ro-bind-data", str(descriptors[-1]), str(target)]
+        yield arguments, descriptors
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def in_memory(content: bytes) -> int:
+    """A descriptor of a file that holds this and is on no disk."""
+    descriptor = os.memfd_create("given")
+    with open(descriptor, "wb", closefd=False) as file:
+        file.write(content)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor

@@ -119,28 +119,16 @@ class BubblewrapSandbox:
         """The whole command line, and the descriptors it refers to while the block lasts."""
         path = workspace.resolve()
         view = git_view(path)
-        files = [(Path("/etc/passwd"), _passwd()), (Path("/etc/group"), _group()), *view.replaced]
-        descriptors: list[int] = []
-        try:
-            data: list[tuple[Path, int]] = []
-            for target, content in files:
-                descriptor = os.memfd_create(target.name)
-                descriptors.append(descriptor)
-                os.write(descriptor, content)
-                os.lseek(descriptor, 0, os.SEEK_SET)
-                data.append((target, descriptor))
+        files = [*bubblewrap.identity_files(), *view.replaced]
+        with bubblewrap.shown(files) as (data, descriptors):
             line = [str(self.program), *bubblewrap.isolation_arguments()]
             for key, value in self._environment.items():
                 line += ["--setenv", key, value]
             line += self._system
             line += bubblewrap.scratch_arguments(self.bounds)
             line += bubblewrap.workspace_arguments(path, view, writable=writable)
-            for target, descriptor in data:
-                line += ["--ro-bind-data", str(descriptor), str(target)]
-            yield [*line, "--remount-ro", "/", "--", *bubblewrap.limited(argv, self.bounds)], descriptors
-        finally:
-            for descriptor in descriptors:
-                os.close(descriptor)
+            line += [*data, "--remount-ro", "/", "--", *bubblewrap.limited(argv, self.bounds)]
+            yield line, descriptors
 
     def probe(self) -> str:
         """Try for real what must not work. Answers "" if the sandbox holds, else what is wrong with it."""
@@ -207,12 +195,3 @@ def examine(read: tuple[Path, ...] = ()) -> tuple[BubblewrapSandbox | None, str]
 def _result(argv: tuple[str, ...], ended: Ended) -> CommandResult:
     output = f"{ended.output}\n… killed: it {ended.killed} …" if ended.killed else ended.output
     return CommandResult(argv, ended.exit_code, output, ended.timed_out, ended.seconds)
-
-
-def _passwd() -> bytes:
-    user, group = os.getuid(), os.getgid()
-    return f"user:x:{user}:{group}::/tmp:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n".encode()
-
-
-def _group() -> bytes:
-    return f"user:x:{os.getgid()}:\nnogroup:x:65534:\n".encode()

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Raw, Struct
 
+from hundredfold.agents.declining import declines
 from hundredfold.agents.protocol import ErrorKind, Outcome, Progress
 from hundredfold.vocabulary import Usage
 
@@ -128,17 +129,11 @@ _TELLING: tuple[tuple[str, ErrorKind], ...] = (
     ("Quota exceeded", "quota"),
     ("stream disconnected", "provider"),
     ("invalid_request_error", "request"),
+    ("at capacity", "provider"),
 )
 _KIND_OF_STATUS: dict[int, ErrorKind] = {401: "auth", 403: "auth", 429: "throttled"}
 _DECLINED = frozenset({"cyberPolicy", "misalignmentPolicyViolation"})
 
-# Only the opening words of a text that is no JSON: an answer may speak of refusals.
-_REFUSAL = re.compile(
-    r"\s*(?:(?:i['’]?m\s+(?:very\s+)?)?sorry"
-    r"|i\s+(?:can(?:['’]t|not)|won['’]t|am\s+(?:unable|not able)|must decline)"
-    r"|i['’]m\s+(?:unable|not able))\b",
-    re.IGNORECASE,
-)
 _STATUS = re.compile(r"\b(?:status:?|unexpected status)\s+([45]\d\d)\b")
 
 SILENT_REFUSAL = "the model answered nothing (Codex drops a refusal's text)"
@@ -194,7 +189,7 @@ def outcome_of(turn: Turn, message: str | None) -> Outcome:
     if turn.status == "completed" and turn.error is None:
         if not text.strip():
             return Outcome("refused", text=SILENT_REFUSAL)
-        return Outcome("refused" if _REFUSAL.match(text) else "completed", text=text)
+        return Outcome("refused" if declines(text) else "completed", text=text)
     if turn.status == "interrupted" and turn.error is None:
         return Outcome("failed", error_kind="agent", error="the turn was interrupted")
     return _failure(turn.error or TurnError("Codex did not say why the turn failed"))

@@ -25,11 +25,11 @@ PROVIDER = "hundredfold"
 PROFILE = "attempt"
 
 #: retries by Codex itself; they multiply (12 tries of one model request), and 429 is not among them
-_REQUEST_RETRIES = 2
-_STREAM_RETRIES = 3
+REQUEST_RETRIES = 2
+STREAM_RETRIES = 3
 
 #: parts of Codex that cost memory or reach outward and serve no attempt
-_FEATURES_OFF = (
+FEATURES_OFF = (
     "apps",
     "auth_elicitation",
     "browser_use",
@@ -54,7 +54,7 @@ _FEATURES_OFF = (
 _INHERITED = ("LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 #: OpenAI's names of our tiers; `batch` can't be had by an agent and is asked for as flex
-_SERVICE_TIER = {"fast": "fast", "flex": "flex", "batch": "flex"}
+SERVICE_TIER = {"fast": "fast", "flex": "flex", "batch": "flex"}
 
 
 class Home:
@@ -125,15 +125,15 @@ def thread_settings(order: WorkOrder, scratch: Path) -> dict[str, Any]:
         "modelProvider": PROVIDER,
         "approvalPolicy": "never",
         "permissions": PROFILE,
-        "serviceTier": _SERVICE_TIER.get(order.tier),
+        "serviceTier": SERVICE_TIER.get(order.tier),
         "config": {
             "model_providers": {
                 PROVIDER: {
                     "name": PROVIDER,
                     "base_url": order.gateway_url,
                     "wire_api": "responses",
-                    "request_max_retries": _REQUEST_RETRIES,
-                    "stream_max_retries": _STREAM_RETRIES,
+                    "request_max_retries": REQUEST_RETRIES,
+                    "stream_max_retries": STREAM_RETRIES,
                     # our own watchdog is the one that decides; this one only ends what it forgot
                     "stream_idle_timeout_ms": int(2000 * order.stall_s),
                 }
@@ -157,7 +157,7 @@ def _sight(order: WorkOrder, scratch: Path) -> dict[str, Any]:
 
 
 def _configuration(visible: Sequence[Path]) -> str:
-    off = "".join(f"{name} = false\n" for name in _FEATURES_OFF)
+    off = "".join(f"{name} = false\n" for name in FEATURES_OFF)
     seen = "".join(f'{json.dumps(str(path))} = "read"\n' for path in visible)
     return (
         f'model_provider = "{PROVIDER}"\n'

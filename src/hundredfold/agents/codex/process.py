@@ -20,7 +20,7 @@ from hundredfold.agents.codex.confinement import Sight, arguments
 from hundredfold.agents.codex.home import Home
 from hundredfold.agents.codex.locate import MEND
 from hundredfold.errors import StorageError, UnavailableError
-from hundredfold.workspaces.bubblewrap import locate_bubblewrap
+from hundredfold.workspaces.bubblewrap import in_memory, locate_bubblewrap
 
 _DIE_S = 5.0
 _LOG_SHOWN = 600
@@ -50,7 +50,8 @@ def start(home: Home, program: Path, sight: Sight, *, confined: bool) -> subproc
         _remove_socket(home)
         if bubblewrap is not None:
             # Not on its command line: whoever looks for processes below the workspaces must not find it.
-            inherited = [_as_file(arguments(home, program, sight))]
+            words = arguments(home, program, sight)
+            inherited = [in_memory(b"".join(os.fsencode(word) + b"\0" for word in words))]
             command = [str(bubblewrap), "--args", str(inherited[0]), "--", *command]
         with home.log.open("ab") as log:
             home.log.chmod(0o600)
@@ -154,13 +155,6 @@ def _remove_socket(home: Home) -> None:
     with contextlib.suppress(OSError):
         home.socket.readlink().unlink(missing_ok=True)
     home.socket.unlink(missing_ok=True)
-
-
-def _as_file(words: list[str]) -> int:
-    descriptor = os.memfd_create("arguments")
-    os.write(descriptor, b"".join(os.fsencode(word) + b"\0" for word in words))
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return descriptor
 
 
 def _keep(file: Path, record: Record) -> None:

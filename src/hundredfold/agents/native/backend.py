@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from hundredfold.agents.declining import declines
 from hundredfold.agents.native.client import Client, Stalled
 from hundredfold.agents.native.conversation import Conversation, fixed_part
 from hundredfold.agents.native.response import ApiError, OutputItem, Response
@@ -145,7 +146,7 @@ def ended(response: Response, items: list[OutputItem]) -> Outcome:
         return Outcome("refused", text=refusal)
     if not text:
         return Outcome("failed", error_kind="agent", error="the model answered nothing")
-    return Outcome("completed", text=text)
+    return Outcome("refused" if declines(text) else "completed", text=text)
 
 
 @cache

@@ -1,1 +1,1 @@
-"""The simulated provider: OpenAI's Responses API on loopback, seeded, with faults and an exact log."""
+"""The simulated provider on loopback: seeded, with faults and an exact log."""
