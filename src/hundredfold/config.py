@@ -76,6 +76,7 @@ def load_settings(root: Path, file: Path | None = None) -> Settings:
         raise ConfigError(f"{path} can't be read: {error.strerror}", "Check its permissions.") from error
     settings = _convert(raw, path)
     _check(settings, path)
+    _check_forge(settings, path)
     return settings
 
 
@@ -137,6 +138,22 @@ def _check(settings: Settings, path: Path) -> None:
     ):
         if value < least:
             raise ConfigError(f"{path}: {name} is {value}", f"It must be {least} or more.")
+
+
+def _check_forge(settings: Settings, path: Path) -> None:
+    forge = settings.forge
+    if forge.kind == "github" and not re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", forge.repository):
+        raise ConfigError(
+            f"{path}: [forge] repository {forge.repository!r} is no repository", 'Write it like "owner/name".'
+        )
+    if forge.kind == "github" and not re.fullmatch(r"[A-Za-z_]\w*", forge.token_env):
+        raise ConfigError(  # never shown: it may be the token itself
+            f"{path}: [forge] token-env is no name of an environment variable",
+            'Write the name of the variable that holds the token, like "GITHUB_TOKEN".',
+        )
+    for name, value in (("pace-seconds", forge.pace_seconds), ("patience-seconds", forge.patience_seconds)):
+        if value < 0:
+            raise ConfigError(f"{path}: [forge] {name} is {value}", "It must be 0 or more.")
 
 
 def dollars(text: str) -> int:

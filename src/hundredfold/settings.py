@@ -155,6 +155,23 @@ class GatewaySettings(Section, frozen=True):
     first_byte_seconds: float = 600.0
 
 
+class ForgeSettings(Section, frozen=True):
+    """[forge]: where approved proposals are applied."""
+
+    #: "local": files on this machine, nothing leaves it; "github": the repository below
+    kind: Literal["local", "github"] = "local"
+    #: owner/name
+    repository: str = ""
+    #: environment variable that holds the token; only the publisher and the mirror read it
+    token_env: str = "GITHUB_TOKEN"  # noqa: S105 – a name
+    #: of the API; another one for GitHub Enterprise Server
+    base_url: str = "https://api.github.com"
+    #: least seconds between two changes, as GitHub asks of integrations
+    pace_seconds: float = 1.0
+    #: longest single wait for a rate limit; beyond it the publisher stops and says when to come back
+    patience_seconds: float = 900.0
+
+
 class Settings(Section, frozen=True):
     """The whole file."""
 
@@ -169,6 +186,7 @@ class Settings(Section, frozen=True):
     fleet: FleetSettings = field(default_factory=FleetSettings)
     workspaces: WorkspaceSettings = field(default_factory=WorkspaceSettings)
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
+    forge: ForgeSettings = field(default_factory=ForgeSettings)
     budgets: Budget = field(default_factory=Budget)
     #: price rows that override the shipped ones: files relative to the repository
     prices: tuple[str, ...] = ()
