@@ -46,8 +46,9 @@ class Table:
     on a grid over all but a millionth of it at each end."""
 
     def __init__(self, a: float, b: float) -> None:
-        low, high = quantile(a, b, 1e-6), quantile(a, b, 1 - 1e-6)
-        self._x = [low + (high - low) * step / _GRID for step in range(_GRID + 1)]
+        # By angle (x = sin²): the grid is finer where a distribution may pile up, at 0 and at 1.
+        low, high = (math.asin(math.sqrt(quantile(a, b, end))) for end in (1e-6, 1 - 1e-6))
+        self._x = [math.sin(low + (high - low) * step / _GRID) ** 2 for step in range(_GRID + 1)]
         self._p = [cdf(a, b, x) for x in self._x]
 
     def quantile(self, probability: float) -> float:
