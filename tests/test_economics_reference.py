@@ -105,7 +105,7 @@ def test_every_figure_follows_from_the_inputs(tmp_path: Path) -> None:
         ("days = 30", "days = 0", "days"),
         ('"1305088.81"', '"a lot"', "a lot"),
         ("requests = 7_600_000", 'requests = "many"', "requests"),
-        ("[today]", "[yesterday]", "yesterday"),
+        ("[last_day]", "[yesterday]", "yesterday"),
         ('speed = "1.5"', 'speed = "quick"', "speed"),
         ("[bill]", "[bill", "TOML|Expected"),
     ],

@@ -22,7 +22,7 @@ MILLION = 1_000_000
 
 
 class Totals(Struct, frozen=True, forbid_unknown_fields=True):
-    """[today]: a day's dollars (text), tokens and requests."""
+    """[last_day]: a day's dollars (text), tokens and requests."""
 
     source: str
     dollars: str
@@ -83,7 +83,7 @@ class Inputs(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file."""
 
     bill: BillInputs
-    today: Totals
+    last_day: Totals
     prices: Prices
     assumed: Assumed
     example: Example
@@ -167,7 +167,7 @@ def _check(inputs: Inputs, path: Path) -> None:
     for name in ("days", "tokens", "requests", "agents", "people"):
         if getattr(inputs.bill, name) < 1:
             raise ConfigError(f"{path}: [bill] {name} is less than 1", "Nothing can be divided by it.")
-    if inputs.today.tokens < 1 or inputs.assumed.tokens_per_attempt < 1:
+    if inputs.last_day.tokens < 1 or inputs.assumed.tokens_per_attempt < 1:
         raise ConfigError(f"{path}: a number of tokens is less than 1", "Nothing can be divided by it.")
     for table, read in (
         (inputs.prices.standard, dollars), (inputs.prices.fast, dollars), (inputs.example, fraction),
@@ -178,7 +178,7 @@ def _check(inputs: Inputs, path: Path) -> None:
         _read(path, name, getattr(inputs.assumed, name), fraction)
     for share in inputs.assumed.output_share:
         _read(path, "output_share", share, fraction)
-    for text in (inputs.bill.dollars, inputs.today.dollars):
+    for text in (inputs.bill.dollars, inputs.last_day.dollars):
         _read(path, "dollars", text, dollars)
 
 
@@ -191,8 +191,8 @@ def _read(path: Path, name: str, text: str, read: Any) -> None:
 
 def figures(inputs: Inputs) -> Figures:
     """Every derived figure. See `docs/economics.md` for each one's sentence."""
-    bill, today, assumed = inputs.bill, inputs.today, inputs.assumed
-    total, day_total = dollars(bill.dollars), dollars(today.dollars)
+    bill, day, assumed = inputs.bill, inputs.last_day, inputs.assumed
+    total, day_total = dollars(bill.dollars), dollars(day.dollars)
     minutes = bill.days * MINUTES_PER_DAY
     saving, speed = fraction(assumed.claimed_saving), fraction(assumed.speed)
     multiple = fraction(inputs.prices.fast.input) / fraction(inputs.prices.standard.input)
@@ -214,10 +214,10 @@ def figures(inputs: Inputs) -> Figures:
         tokens_per_minute=Fraction(bill.tokens, minutes),
         cycle_seconds=Fraction(bill.agents * minutes * 60, bill.requests),
         per_person_month=whole(Fraction(total, bill.people)),
-        today_tokens=Fraction(today.tokens * bill.days, bill.tokens),
-        today_requests=Fraction(today.requests * bill.days, bill.requests),
+        today_tokens=Fraction(day.tokens * bill.days, bill.tokens),
+        today_requests=Fraction(day.requests * bill.days, bill.requests),
         today_dollars=Fraction(day_total * bill.days, total),
-        today_per_million=whole(Fraction(day_total * MILLION, today.tokens)),
+        today_per_million=whole(Fraction(day_total * MILLION, day.tokens)),
         fast_multiple=multiple,
         cached=tuple(_cached_shares(inputs, total)),
         observed_per_million={
