@@ -10,15 +10,8 @@ from aiohttp import web
 
 from hundredfold.errors import ConfigError
 from hundredfold.forges.github.auth import TokenAuth
-from hundredfold.forges.github.client import (
-    TRIES,
-    Call,
-    GitHubClient,
-    GitHubError,
-    RateLimited,
-    Uncertain,
-    path_of,
-)
+from hundredfold.forges.github.calls import Call, GitHubError, RateLimited, Uncertain, path_of
+from hundredfold.forges.github.client import TRIES, GitHubClient
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

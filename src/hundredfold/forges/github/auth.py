@@ -64,7 +64,7 @@ class TokenAuth:
 
     async def login(self, client: GitHubClient) -> str:
         """The user the token is of."""
-        from hundredfold.forges.github.client import Call
+        from hundredfold.forges.github.calls import Call
 
         return str((await client.send(Call("GET", "/user"))).json()["login"])
 
