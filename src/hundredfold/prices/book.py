@@ -133,6 +133,25 @@ class PriceBook:
         )
 
     @cached_property
+    def rows(self) -> tuple[PriceRow, ...]:
+        """Every price row."""
+        return tuple(row for rows in self._rows.values() for row in rows)
+
+    @property
+    def models(self) -> tuple[ModelRow, ...]:
+        """Every model row."""
+        return tuple(self._models.values())
+
+    @cached_property
+    def providers(self) -> tuple[str, ...]:
+        """The providers that have price rows."""
+        return tuple(sorted({provider for provider, _ in self._known}))
+
+    def knows(self, prices: str, model: str) -> bool:
+        """Whether the model (a snapshot, an alias) has price rows of that provider."""
+        return self._base(prices, model) is not None
+
+    @cached_property
     def thresholds(self) -> tuple[int, ...]:
         """Every input size at which some model's price changes, ascending. Requests between two neighbours
         are priced alike by every model, so a group of them can be repriced as a whole."""
@@ -167,8 +186,9 @@ class PriceBook:
         ]
 
 
-def charge(row: PriceRow, *, model: str, tier: Tier, usage: Usage) -> Cost | Unpriced:
-    """What a sum of requests costs that were asked for at `tier` and that the row prices.
+def charge(row: PriceRow, *, model: str, tier: Tier, usage: Usage, fill: bool = False) -> Cost | Unpriced:
+    """What a sum of requests costs that were asked for at `tier` and that the row prices. With `fill`, kinds
+    of input without a price are charged as plain input.
 
     Raises:
         ValueError: the parts of the usage exceed their whole.
@@ -177,6 +197,8 @@ def charge(row: PriceRow, *, model: str, tier: Tier, usage: Usage) -> Cost | Unp
     for kind, tokens in _parts(usage):
         if tokens:
             rate = getattr(row.rates, kind)
+            if rate is None and fill and kind != "output":
+                rate = row.rates.input
             if rate is None:
                 return Unpriced(f"{kind} tokens of {model} have no known price at {tier}")
             total += tokens * rate

@@ -9,6 +9,8 @@ _REFUSED = re.compile("[\x00\ud800-\udfff]")
 
 def storable(text: str) -> str:
     """`text` with NUL and undecodable bytes (surrogateescape) as `\\xNN`, other surrogates as `\\uNNNN`."""
+    if text.isascii() and "\x00" not in text:
+        return text
     return _REFUSED.sub(_escaped, text)
 
 

@@ -275,6 +275,12 @@ def consistent(usage: Usage) -> Usage:
     A provider that contradicts itself is taken at the larger figure: the whole grows to hold its parts. What
     is consistent passes unchanged.
     """
+    if (
+        0 <= usage.cache_write_1h <= usage.cache_write
+        and 0 <= usage.cached <= usage.input - usage.cache_write <= usage.input <= MOST_TOKENS
+        and 0 <= usage.reasoning <= usage.output <= MOST_TOKENS
+    ):
+        return usage
     cached, write_1h, reasoning = map(_bounded, (usage.cached, usage.cache_write_1h, usage.reasoning))
     cache_write = max(_bounded(usage.cache_write), write_1h)
     return Usage(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, tzinfo
+from fractions import Fraction
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from msgspec import Struct
 
 from hundredfold.prices.book import PriceBook, Unpriced, charge
 from hundredfold.prices.rows import PriceRow
+from hundredfold.prices.scenario import Priced, scaled
 from hundredfold.usage.sums import Part, Routed, Scope, Sum, Window, sums
 from hundredfold.vocabulary import Tier, Usage
 
@@ -90,17 +92,6 @@ def billed_tier(asked: Tier, served: str) -> Tier:
     return SERVED_TIERS.get(served, asked)
 
 
-class Priced(Struct, frozen=True):
-    """How a sum is priced: by which price rows (`prices`, a provider's name), as which model, at which tier,
-    at which time's prices. `asked` is the tier that was asked for."""
-
-    prices: str
-    model: str
-    tier: Tier
-    asked: Tier
-    at_us: int
-
-
 def as_billed(route: Routed, at_us: int) -> Priced:
     """A request priced as it happened: the served model and tier, at its own time."""
     return Priced(
@@ -116,7 +107,7 @@ class Pricer:
     """Prices sums by one book, remembering which row prices what."""
 
     def __init__(self, book: PriceBook) -> None:
-        self._book = book
+        self._books = {Fraction(1): book}
         self._rows: dict[tuple[Priced, int], PriceRow | Unpriced] = {}
         self._as_billed: dict[tuple[int, int], Priced] = {}
 
@@ -144,15 +135,15 @@ class Pricer:
         reason = ""
         if isinstance(money, Unpriced):
             reason = money.reason
-            worst = self._book.worst_case_of(one.usage, one.size, **_route(how))
+            worst = self._at(how).worst_case_of(one.usage, one.size, **_route(how))
             money = Money(unpriced=one.requests, unpriced_worst=worst)
         return Group(one, how.model, how.tier, one.requests, uncertain, failed, usage, money, reason)
 
     def _exact(self, one: Sum, how: Priced) -> Money | Unpriced:
         row = self._row(how, one.size)
-        cost = (
-            row if isinstance(row, Unpriced) else charge(row, model=how.model, tier=how.tier, usage=one.usage)
-        )
+        if isinstance(row, Unpriced):
+            return row
+        cost = charge(row, model=how.model, tier=how.tier, usage=one.usage, fill=how.fill)
         return cost if isinstance(cost, Unpriced) else Money(cost.picodollars, cost.picodollars)
 
     def _interval(self, one: Sum, how: Priced) -> Money | Unpriced:
@@ -164,8 +155,8 @@ class Pricer:
         other = msgspec.structs.replace(how, tier=how.asked)
         possible = [_route(each) for each in (how, other) if self._unknown(each, one.size) is None]
         return Money(
-            least=min(self._book.least_case_of(one.floor, one.size, **each) for each in possible),
-            most=max(self._book.worst_case_of(one.usage, one.size, **each) for each in possible),
+            least=min(self._at(how).least_case_of(one.floor, one.size, **each) for each in possible),
+            most=max(self._at(how).worst_case_of(one.usage, one.size, **each) for each in possible),
         )
 
     def _unknown(self, how: Priced, size: int) -> Unpriced | None:
@@ -177,11 +168,18 @@ class Pricer:
             return Unpriced(f"{how.model} has no known price at {how.tier} for requests of this size")
         return None
 
+    def _at(self, how: Priced) -> PriceBook:
+        """The book at the multiple."""
+        found = self._books.get(how.multiple)
+        if found is None:
+            found = self._books[how.multiple] = scaled(self._books[Fraction(1)], how.multiple)
+        return found
+
     def _row(self, how: Priced, size: int) -> PriceRow | Unpriced:
         key = (how, size)
         found = self._rows.get(key)
         if found is None:
-            found = self._rows[key] = self._book.row(input_tokens=size, **_route(how))
+            found = self._rows[key] = self._at(how).row(input_tokens=size, **_route(how))
         return found
 
 
