@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hundredfold.store.tables import ledger, outcomes, record, work
+from hundredfold.store.tables import benchmarks, ledger, outcomes, record, work
 from hundredfold.store.tables.base import metadata
 
-TOPICS = (work, ledger, record, outcomes)
+TOPICS = (work, ledger, record, outcomes, benchmarks)
 
 __all__ = ["TOPICS", "metadata"]

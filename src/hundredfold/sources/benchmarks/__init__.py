@@ -1,0 +1,1 @@
+"""Benchmark results, one module a format; `reading.py` tells which it is."""
