@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hundredfold.store.tables import benchmarks, ledger, outcomes, record, work
+from hundredfold.store.tables import benchmarks, imports, ledger, outcomes, record, work
 from hundredfold.store.tables.base import metadata
 
-TOPICS = (work, ledger, record, outcomes, benchmarks)
+TOPICS = (work, ledger, record, outcomes, benchmarks, imports)
 
 __all__ = ["TOPICS", "metadata"]
