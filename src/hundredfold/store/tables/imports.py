@@ -28,7 +28,7 @@ import_cursors = Table(
 )
 
 # Threads whose rows come from running totals (older Codex): `chain` holds 8 bytes for each distinct total in
-# their order, by which what a fork replays of its parent is known. Rows before `counted_from` were the parent's.
+# their order, by which what a fork replays of its parent is known; what is before `counted_from` is the parent's.
 import_threads = Table(
     "import_threads",
     metadata,

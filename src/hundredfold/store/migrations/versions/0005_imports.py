@@ -46,7 +46,10 @@ def upgrade() -> None:
         sa.Column("provider", sa.String(), nullable=False),
         sa.Column("start_us", sa.BigInteger(), nullable=False, autoincrement=False),
         *(sa.Column(name, sa.String(), nullable=False) for name in names),
-        *(sa.Column(name, sa.String(), nullable=False) for name in ("picodollars", "quantity", "quantity_unit")),
+        *(
+            sa.Column(name, sa.String(), nullable=False)
+            for name in ("picodollars", "quantity", "quantity_unit")
+        ),
         sa.Column("fetched_us", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("provider", "start_us", *names, name=op.f("pk_provider_costs")),
     )
