@@ -51,7 +51,7 @@ HARMLESS = {("evidence/diffs.py", "io"), ("economics/uncertainty.py", "random")}
 
 #: what costs more to import than the whole command line may
 HEAVY = (
-    "aiohttp", "alembic", "asyncio", "bandit", "croniter", "dbos", "jsonschema", "psutil", "psycopg", "rich",
+    "aiohttp", "alembic", "asyncio", "bandit", "croniter", "dbos", "jsonschema", "jwt", "psutil", "psycopg", "rich",
     "sqlalchemy", "tree_sitter", "zstandard",
 )  # fmt: skip
 
