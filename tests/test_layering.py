@@ -32,7 +32,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"store"}),
     frozenset({"usage", "budgets"}),
     frozenset({"sources", "forges", "notices", "workspaces"}),
-    frozenset({"jobs", "agents", "gateway", "proposals", "outcomes"}),
+    frozenset({"jobs", "agents", "gateway", "proposals", "outcomes", "worth"}),
     frozenset({"fleet", "simulation"}),
     frozenset({"cli", "web"}),
     frozenset({"__main__"}),

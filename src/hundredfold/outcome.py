@@ -22,13 +22,51 @@ KINDS: dict[OutcomeKind, str] = {
     "issue": "issue opened and kept",
     "label": "label kept",
     "notice": "notice acted on",
+    "other": "proposal accepted",
 }
+
+#: what a proposal of a type is followed as; a job may follow its own otherwise
+_OF_TYPE: dict[str, OutcomeKind] = {
+    "pull_request": "pull_request",
+    "advisory": "finding",
+    "check_run": "finding",
+    "sarif": "finding",
+    "comment": "comment",
+    "review": "comment",
+    "close": "duplicate",
+    "issue": "issue",
+    "labels": "label",
+    "notice": "notice",
+}
+#: what a job's work is counted as while it has brought nothing about
+_OF_JOB: dict[JobName, OutcomeKind] = {
+    "security": "finding",
+    "review": "comment",
+    "dedupe": "duplicate",
+    "bugs": "issue",
+    "benchmarks": "regression",
+    "direction": "issue",
+    "meetings": "issue",
+}
+
+
+def kind_of(job: JobName, type_: str = "") -> OutcomeKind:
+    """What a proposal of a job and type is followed as; without a type, what the job is there for."""
+    if not type_:
+        return _OF_JOB.get(job, "other")
+    if job == "benchmarks" and type_ in ("issue", "notice", "comment"):
+        return "regression"
+    return _OF_TYPE.get(type_, "other")
+
 
 OutcomeState = Literal["pending", "accepted", "rejected", "survived", "reverted", "unknown"]
 """pending: nothing says yes or no yet · accepted: yes, and it has not stood for the whole horizon yet ·
 survived: accepted, and it stood for the whole horizon · rejected: no · reverted: accepted, then taken back ·
 unknown: it can not be followed (gone, unreadable), which is neither yes nor no."""
 ACCEPTED_STATES: frozenset[OutcomeState] = frozenset({"accepted", "survived", "reverted"})
+
+#: a decision by a written policy bears its name after this, not a person's
+POLICY = "policy:"
 
 Strength = Literal["low", "medium", "high"]
 """How far the evidence of an observation can be trusted."""

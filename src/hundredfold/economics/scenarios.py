@@ -12,13 +12,14 @@ from msgspec import Struct
 
 from hundredfold.economics.amounts import fraction
 from hundredfold.economics.tables import read_rows
+from hundredfold.prices.scenario import Change, Rule, Scenario
 from hundredfold.vocabulary import Tier
 
 SHIPPED = Path(__file__).with_name("data") / "scenarios.toml"
 HIGHEST = 1000
 
 
-class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
+class ScenarioRow(Struct, frozen=True, forbid_unknown_fields=True):
     """A tier to price at ("served": each request's own) and a multiple of that tier's list price."""
 
     name: str
@@ -40,14 +41,20 @@ class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
         """The multiple, exactly."""
         return fraction(self.multiple)
 
+    @property
+    def transform(self) -> Scenario:
+        """How requests are priced in it."""
+        change = Change(tier=None if self.tier == "served" else self.tier, multiple=self.factor)
+        return Scenario(self.name, (Rule(change),), source=self.source, date=self.date.isoformat())
 
-def load_scenarios(overrides: Sequence[Path] = ()) -> tuple[Scenario, ...]:
+
+def load_scenarios(overrides: Sequence[Path] = ()) -> tuple[ScenarioRow, ...]:
     """The shipped scenarios, those of the user's files over them by name.
 
     Raises:
         ConfigError: a file is wrong; the message names file, row and key.
     """
-    found: dict[str, Scenario] = {}
+    found: dict[str, ScenarioRow] = {}
     for path in (SHIPPED, *overrides):
-        found |= {one.name: one for one in read_rows(path, "scenario", Scenario)}
+        found |= {one.name: one for one in read_rows(path, "scenario", ScenarioRow)}
     return tuple(found.values())

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from hundredfold.outcome import ACCEPTED_STATES, Observation, Origin, Outcome, OutcomeKind, OutcomeState
 from hundredfold.store.database import Database, insert_ignore
+from hundredfold.store.outcomesums import Deltas
 from hundredfold.store.tables.outcomes import observations, origins, outcomes
 from hundredfold.store.text import storable
 from hundredfold.vocabulary import identity
@@ -66,10 +67,11 @@ def keep(database: Database, followed: Iterable[Outcome], *, look_us: int | None
     """Follow these from now on, observers' first look at `look_us`; how many were new. Those that are known
     stay as they are."""
     wanted = {one.id: one for one in followed}
-    added = 0
+    added, sums = 0, Deltas()
     with database.write() as connection:
-        ids = _origin_ids(connection, database, {one.origin for one in wanted.values()})
-        rows = [
+        _serialised(connection, database)
+        ids = origin_ids(connection, database, {one.origin for one in wanted.values()})
+        rows: list[dict[str, Any]] = [
             {
                 "id": one.id,
                 "origin": ids[one.origin],
@@ -85,11 +87,14 @@ def keep(database: Database, followed: Iterable[Outcome], *, look_us: int | None
         ]
         for start in range(0, len(rows), _IDS):
             part = rows[start : start + _IDS]
-            known = _known(connection, [str(row["id"]) for row in part])
+            known = _known(connection, [row["id"] for row in part])
             fresh = [row for row in part if row["id"] not in known]
             if fresh:
-                connection.execute(insert_ignore(database, outcomes), fresh)
+                connection.execute(sa.insert(outcomes), fresh)
             added += len(fresh)
+            for row in fresh:
+                sums.add(row["origin"], row["opened_us"], None)
+        sums.write(connection, database)
     return added
 
 
@@ -115,12 +120,13 @@ def observe(
         if one.person:
             raise ValueError("a person's word goes through `overrule`")
         _check(one)
-    counting = 0
+    counting, sums = 0, Deltas()
     with database.write() as connection:
         _serialised(connection, database)
         for start in range(0, len(seen), _IDS):
             part = seen[start : start + _IDS]
             now = _current(connection, {one.outcome for one in part})
+            followed = _followed(connection, {one.outcome for one in part})
             rows = []
             for one in part:
                 standing = now.get(one.outcome)
@@ -129,10 +135,13 @@ def observe(
                     # what a person confirmed stays confirmed when time goes on
                     one = msgspec.structs.replace(one, confirmed=one.confirmed or standing[1].confirmed)
                 if counts:
+                    sums.add(*followed[one.outcome], standing[1] if standing else None, -1)
+                    sums.add(*followed[one.outcome], one)
                     now[one.outcome] = (0, one)
                 counting += counts
                 rows.append(_row(one, counts=counts, overrules=None))
             connection.execute(sa.insert(observations), rows)
+        sums.write(connection, database)
         for outcome, when in (look_us or {}).items():
             connection.execute(sa.update(outcomes).where(outcomes.c.id == outcome).values(look_us=when))
     return counting
@@ -151,6 +160,11 @@ def overrule(database: Database, word: Observation) -> Seen:
         _serialised(connection, database)
         standing = _current(connection, {word.outcome}).get(word.outcome)
         overrules = standing[0] if standing else None
+        origin, opened_us = _followed(connection, {word.outcome})[word.outcome]
+        sums = Deltas()
+        sums.add(origin, opened_us, standing[1] if standing else None, -1)
+        sums.add(origin, opened_us, word)
+        sums.write(connection, database)
         seq = connection.execute(
             sa.insert(observations)
             .values(**_row(word, counts=True, overrules=overrules))
@@ -164,6 +178,16 @@ def find(database: Database, outcome: str) -> OutcomeRow | None:
     with database.read() as connection:
         row = connection.execute(_rows().where(current_outcomes.c.id == outcome)).one_or_none()
     return None if row is None else _outcome_row(row)
+
+
+def of_ids(database: Database, wanted: Sequence[str]) -> list[OutcomeRow]:
+    """The outcomes with these ids, in no order."""
+    ids, found = sorted(set(wanted)), []
+    with database.read() as connection:
+        for start in range(0, len(ids), _IDS):
+            query = _rows().where(current_outcomes.c.id.in_(ids[start : start + _IDS]))
+            found += [_outcome_row(row) for row in connection.execute(query)]
+    return found
 
 
 def of_proposal(database: Database, proposal: str) -> OutcomeRow | None:
@@ -247,9 +271,10 @@ def _serialised(connection: sa.Connection, database: Database) -> None:
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(7355610)"))
 
 
-def _origin_ids(
+def origin_ids(
     connection: sa.Connection, database: Database, wanted: Collection[Origin]
 ) -> dict[Origin, int]:
+    """The numbers of origins, made known where they are not."""
     found = {}
     for one in sorted(wanted, key=repr):  # in one order everywhere: two writers never wait in a circle
         values = {
@@ -260,6 +285,13 @@ def _origin_ids(
         same = sa.and_(*(origins.c[name] == value for name, value in values.items()))
         found[one] = connection.execute(sa.select(origins.c.id).where(same)).scalar_one()
     return found
+
+
+def _followed(connection: sa.Connection, wanted: Collection[str]) -> dict[str, tuple[int, int]]:
+    """The origin and the time of opening of outcomes."""
+    query = sa.select(outcomes.c.id, outcomes.c.origin, outcomes.c.opened_us)
+    rows = connection.execute(query.where(outcomes.c.id.in_(sorted(wanted))))
+    return {row.id: (row.origin, row.opened_us) for row in rows}
 
 
 def _known(connection: sa.Connection, ids: Sequence[str]) -> set[str]:

@@ -1,4 +1,4 @@
-"""What became of the work: whose fate is followed, what was observed of it, and sums of both.
+"""What became of the work: whose fate is followed, what was observed of it, and sums of it.
 
 `current_outcomes` (a view, see migrations) shows each outcome with the observation that counts.
 """
@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -83,4 +84,44 @@ observations = Table(
     Column("reason", Text, nullable=False),
     Column("overrules", BigInteger),
     Index(None, "outcome", "seq"),
+)
+
+# How many outcomes are alike: of an origin, opened on a day, in a state. Days count from 1970-01-01 (UTC), -1
+# where there is none. Kept in step by `store.outcomes` in the transaction that changes an outcome.
+outcome_sums = Table(
+    "outcome_sums",
+    metadata,
+    Column("origin", Integer, primary_key=True, autoincrement=False),
+    Column("opened_day", Integer, primary_key=True, autoincrement=False),
+    Column("state", String, primary_key=True),
+    Column("confirmed", Boolean, primary_key=True),
+    Column("accepted_day", Integer, primary_key=True, autoincrement=False),
+    Column("ended_day", Integer, primary_key=True, autoincrement=False),
+    Column("observed_day", Integer, primary_key=True, autoincrement=False),
+    Column("outcomes", BigInteger, nullable=False),
+    Column("lines", BigInteger, nullable=False),
+    Column("lines_kept", BigInteger, nullable=False),
+)
+
+# How many attempts ended on a day, by origin; and what reviewing took. Made from the records by whole days
+# (`worth.sums`): what ended stays as it ended, so only the last days are ever made anew.
+attempt_sums = Table(
+    "attempt_sums",
+    metadata,
+    Column("origin", Integer, primary_key=True, autoincrement=False),
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("attempts", BigInteger, nullable=False),
+    Column("seconds", Float, nullable=False),  # that they ran, all together
+)
+review_sums = Table(
+    "review_sums",
+    metadata,
+    Column("project", String, primary_key=True),
+    Column("job", String, primary_key=True),
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("decisions", BigInteger, nullable=False),  # by people
+    Column("measured", BigInteger, nullable=False),  # of those, with a time
+    Column("seconds", Float, nullable=False),  # of the measured ones
+    Column("expected_minutes", Float, nullable=False),  # of those without a time
+    Column("by_policy", BigInteger, nullable=False),
 )

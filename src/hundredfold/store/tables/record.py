@@ -52,6 +52,7 @@ proposals = Table(
     Column("opened_us", BigInteger, nullable=False),
     Column("changed_us", BigInteger, nullable=False),
     Index(None, "project", "state"),
+    Index(None, "project", "changed_us"),
 )
 
 decisions = Table(
@@ -63,7 +64,7 @@ decisions = Table(
     Column("by", String, nullable=False),
     Column("reason", Text, nullable=False),
     Column("seconds", Float),
-    Column("at_us", BigInteger, nullable=False),
+    Column("at_us", BigInteger, nullable=False, index=True),
 )
 
 actions = Table(

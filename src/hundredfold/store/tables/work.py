@@ -91,6 +91,7 @@ attempts = Table(
     Column("started_us", BigInteger, nullable=False),
     Column("ended_us", BigInteger),
     UniqueConstraint("item", "round", "task", "pass", "try"),
+    Index(None, "ended_us"),
 )
 
 # What the gateway may do for an attempt (`gateway.grants`). Only the token's hash is kept.
