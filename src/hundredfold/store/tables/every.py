@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hundredfold.store.tables import benchmarks, imports, ledger, outcomes, record, work
+from hundredfold.store.tables import benchmarks, imports, ledger, mirror, outcomes, record, work
 from hundredfold.store.tables.base import metadata
 
-TOPICS = (work, ledger, record, outcomes, benchmarks, imports)
+TOPICS = (work, ledger, record, outcomes, benchmarks, imports, mirror)
 
 __all__ = ["TOPICS", "metadata"]
