@@ -9,7 +9,7 @@ import pytest
 from hundredfold.store import mirror
 from hundredfold.store.database import Database
 from hundredfold.store.items import keep_project
-from hundredfold.store.mirror import CommentRow, EventRow, IssueRow, PullRow, Row
+from hundredfold.store.mirrorrows import CommentRow, EventRow, IssueRow, PullRow, Row
 
 
 @pytest.fixture(autouse=True)
@@ -22,8 +22,8 @@ def project(database: Database) -> str:
 def issue(number: int, updated_us: int = 1, **changes: object) -> IssueRow:
     values: dict[str, object] = {
         "number": number, "pull": False, "title": f"Issue {number}", "body": "b", "author": "ada",
-        "state": "open", "reason": "", "labels": ["bug"], "assignees": [], "comments": 0, "locked": False, "created_us": 1,
-        "updated_us": updated_us, "closed_us": None, "closed_by": "", "url": "u",
+        "state": "open", "reason": "", "labels": ["bug"], "assignees": [], "comments": 0, "locked": False,
+        "created_us": 1, "updated_us": updated_us, "closed_us": None, "closed_by": "", "url": "u",
     }  # fmt: skip
     return IssueRow(**(values | changes))  # type: ignore[arg-type]
 
