@@ -66,7 +66,7 @@ def entries(number: int, end_us: int, seed: int = 7) -> Iterator[list[Entry]]:
     left, given = TOKENS * number // 7_600_000, AGENTS
     for first in range(0, number, CHUNK):
         count = min(CHUNK, number - first)
-        at = start_us + (np.arange(first, first + count) * (DAYS * DAY_US) // number)
+        at = start_us + (np.arange(first, first + count) * (DAYS * DAY_US // number))
         who = dice.integers(AGENTS, size=count)
         ends = dice.random(count) < 1 / 40
         large = dice.random(count) < 0.015

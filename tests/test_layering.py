@@ -27,6 +27,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"outcome"}),
     frozenset({"settings"}),
     frozenset({"config"}),
+    frozenset({"plots"}),
     frozenset({"evidence", "prices"}),
     frozenset({"economics"}),
     frozenset({"store"}),
@@ -51,8 +52,8 @@ HARMLESS = {("evidence/diffs.py", "io"), ("economics/uncertainty.py", "random")}
 
 #: what costs more to import than the whole command line may
 HEAVY = (
-    "aiohttp", "alembic", "asyncio", "bandit", "croniter", "dbos", "jsonschema", "jwt", "psutil", "psycopg",
-    "rich", "sqlalchemy", "tree_sitter", "zstandard",
+    "aiohttp", "alembic", "asyncio", "bandit", "croniter", "dbos", "jsonschema", "jwt", "matplotlib", "psutil",
+    "psycopg", "rich", "sqlalchemy", "tree_sitter", "zstandard",
 )  # fmt: skip
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -33,8 +32,8 @@ from hundredfold.usage.rollups import (
 )
 from hundredfold.usage.spend import bill
 from hundredfold.usage.sums import Window, local_day
-from hundredfold.vocabulary import Tier, Usage
-from tests.support.ledgers import AT_US, BOOKING, ROUTE, entry
+from hundredfold.vocabulary import Usage
+from tests.support.ledgers import AT_US, BOOKING, ROUTE, entry, varied
 
 BOOK = load_book()
 QUARTER_US, DAY_US = 900_000_000, 86_400_000_000
@@ -114,31 +113,8 @@ def test_rollups_equal_the_rows_under_any_order_of_supersession(
     assert [kept(emptied, grain) for grain in (QUARTER, DAY, DAY_AND_ATTEMPT)] == [+one for one in before]
 
 
-def some(number: int, seed: int = 1) -> list[Entry]:
-    dice = random.Random(seed)
-    return [
-        entry(
-            f"resp_{dice.randrange(number):08x}",
-            Usage(size := dice.choice([500, 100_001, 300_000]), size // 2, 0, dice.choice([0, 70]), 0),
-            source=dice.choice(SOURCES),
-            status=dice.choice(["settled", "settled", "settled", "cut", "error"]),
-            at_us=AT_US + dice.randrange(-40 * DAY_US, 3 * DAY_US),
-            attempt=dice.choice([None, 1, 2]),
-            booking=replace(BOOKING, job=dice.choice(["a", "b"]), person=dice.choice(["Ada", "Bo"])),
-            route=replace(
-                ROUTE,
-                model=dice.choice(["gpt-5.5", "gpt-5.6", "gpt-6-luna", "unheard-of"]),
-                served_model="",
-                tier=dice.choice(get_args(Tier)),
-                served_tier=dice.choice(["", "priority", "default"]),
-            ),
-        )
-        for _ in range(number)
-    ]
-
-
 def test_appending_keeps_rollups_in_step_on_both_databases(database: Database) -> None:
-    rows = some(600)
+    rows = varied(600)
     appended = Ledger(database).append(rows)
     agree(database)
     assert 0 < appended.superseded < appended.new <= 600
@@ -161,7 +137,7 @@ ZONES: list[tzinfo] = [
 
 @pytest.mark.parametrize("zone", ZONES, ids=str)
 def test_bills_from_rollups_and_from_rows_agree_in_every_zone(database: Database, zone: tzinfo) -> None:
-    Ledger(database).append(some(500, seed=len(str(zone))))
+    Ledger(database).append(varied(500, seed=len(str(zone))))
     slow = unaligned()
     start = datetime(2026, 10, 20, tzinfo=zone)  # the clocks change in between
     since_us = int(start.timestamp()) * 1_000_000
@@ -178,7 +154,7 @@ def test_bills_from_rollups_and_from_rows_agree_in_every_zone(database: Database
 
 
 def test_a_new_threshold_is_taken_up_by_rebuilding(database: Database) -> None:
-    Ledger(database).append(some(200))
+    Ledger(database).append(varied(200))
     edges = rebuild(database, [77])
     assert 77 in edges and 272_000 in edges
     agree(database)

@@ -13,8 +13,10 @@ import pytest
 import sqlalchemy as sa
 from msgspec.structs import replace
 
+from hundredfold.cli.billforms import plain
 from hundredfold.cli.context import Where
-from hundredfold.cli.spend import plain, since_start, spend, spend_command
+from hundredfold.cli.period import since_start
+from hundredfold.cli.spend import spend, spend_command
 from hundredfold.errors import ConfigError
 from hundredfold.prices.book import Cost, load_book
 from hundredfold.store.database import Database, now_us
@@ -229,7 +231,7 @@ def test_a_terminal_gets_tables_with_simulated_ones_marked(
     monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     Ledger(database).append([entry("r"), entry("s", status="cut", route=replace(ROUTE, simulated=True))])
-    spend_command(database, BOOK, since="ever")
+    spend_command(database, BOOK, by=("day", "model"), since="ever")
     real, simulated = capsys.readouterr().out.split("SIMULATED: no money was spent")
     assert "$0.0155" in real and "List price by the tier served" in real
     assert "$0.00 … " in simulated and "1 simulated requests ended" in simulated

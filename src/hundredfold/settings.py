@@ -172,6 +172,42 @@ class ForgeSettings(Section, frozen=True):
     patience_seconds: float = 900.0
 
 
+#: whether a payer's list price is billed here: own money is; an employer's or a subscription's is not
+Funding = Literal["own", "employer", "subscription"]
+
+
+class PayerSettings(Section, frozen=True):
+    """[payer.NAME]"""
+
+    #: whose money it is: "own"; "employer" or "subscription": the list price is shown, nothing is billed
+    funding: Funding = "own"
+
+
+class AllocationWhen(Section, frozen=True):
+    """`when` of a rule: patterns (`*`, `?`), of which one must match for each key that is given."""
+
+    project: tuple[str, ...] = ()
+    job: tuple[str, ...] = ()
+    agent: tuple[str, ...] = ()
+    person: tuple[str, ...] = ()
+    payer: tuple[str, ...] = ()
+    cost_centre: tuple[str, ...] = ()
+    #: the folder a session ran in, as its log names it
+    path: tuple[str, ...] = ()
+    #: the provider's id of the API key
+    api_key: tuple[str, ...] = ()
+    label: tuple[str, ...] = ()
+
+
+class AllocationRule(Section, frozen=True):
+    """[[allocation]]: whose the requests are that match; the first rule that names a field decides it."""
+
+    when: AllocationWhen = field(default_factory=AllocationWhen)
+    payer: str = ""
+    cost_centre: str = ""
+    person: str = ""
+
+
 class Settings(Section, frozen=True):
     """The whole file."""
 
@@ -188,6 +224,8 @@ class Settings(Section, frozen=True):
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
     forge: ForgeSettings = field(default_factory=ForgeSettings)
     budgets: Budget = field(default_factory=Budget)
+    payer: dict[str, PayerSettings] = field(default_factory=dict)
+    allocation: tuple[AllocationRule, ...] = ()
     #: price rows that override the shipped ones: files relative to the repository
     prices: tuple[str, ...] = ()
     #: "" = SQLite in the data folder; HUNDREDFOLD_DATABASE overrides

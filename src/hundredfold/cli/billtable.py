@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from hundredfold.cli.billforms import Basis, money_of
 from hundredfold.prices.money import interval_text
 from hundredfold.usage.wording import tokens_text
 
 if TYPE_CHECKING:
+    from hundredfold.usage.pricing import Money
     from hundredfold.usage.spend import Line
 
 GAP = 2
 WIDEST_LABEL = 32
 NARROWEST_LABEL = 10
 NARROWEST_BAR, WIDEST_BAR = 6, 24
-PRICE = "list price"
+PRICE, BILLED = "list price", "billed"
 
 #: in the order they are shown; `_WORTH` says in which order they are given room
 _COLUMNS: dict[str, Callable[[Line], str]] = {
@@ -33,8 +35,9 @@ _COLUMNS: dict[str, Callable[[Line], str]] = {
     "reasoning": lambda line: tokens_text(line.usage.reasoning),
     "unpriced": lambda line: f"{line.money.unpriced:,}" if line.money.unpriced else "",
     PRICE: lambda line: interval_text(line.money.least, line.money.most),
+    BILLED: lambda line: interval_text(line.billed.least, line.billed.most),
 }
-_WORTH = (PRICE, "requests", "unpriced", "output", "input", "cached", "failed", "reasoning")
+_WORTH = ("requests", "unpriced", "output", "input", "cached", "failed", "reasoning")
 
 
 def bill_table(
@@ -45,15 +48,22 @@ def bill_table(
     title: str,
     width: int,
     printable: Callable[[str], str],
+    basis: Basis = "list",
 ) -> Table:
-    """The lines with their sum below, `width` columns wide at most; the labels go through `printable`."""
+    """The lines with their sum below, `width` columns wide at most; the labels go through `printable`.
+
+    What is billed here has a column of its own where it is asked for or differs from the list price.
+    """
     labels = [[printable(one) for one in line.labels] for line in lines]
     wide = [
         min(WIDEST_LABEL, max(len(row[position]) for row in (by, *labels, ["total"] * len(by))))
         for position in range(len(by))
     ]
     least = sum(min(NARROWEST_LABEL, one) + GAP for one in wide)
-    shown = _fitting([*lines, total], width - least)
+    wanted = [PRICE]
+    if basis == "billed" or any(line.billed != line.money for line in (*lines, total)):
+        wanted.append(BILLED)
+    shown = _fitting([*lines, total], width - least, wanted)
     figures = sum(size + GAP for size in shown.values())
     spare = width - figures - sum(one + GAP for one in wide)
     bar = min(WIDEST_BAR, spare) if spare >= NARROWEST_BAR and len(lines) > 1 else 0
@@ -67,23 +77,24 @@ def bill_table(
         table.add_column(name, footer=_COLUMNS[name](total), justify="right", no_wrap=True, width=size)
     if bar:
         table.add_column("", no_wrap=True, width=bar)
-    most = max((line.money.most for line in lines), default=0)
+    most = max((money_of(line, basis).most for line in lines), default=0)
     before: list[str] = []
     for line, texts in zip(lines, labels, strict=True):
         cells = [Text(text) for text in _unrepeated(texts, before)]
         cells += [Text(_COLUMNS[name](line)) for name in shown]
-        table.add_row(*cells, *([_bar(line, most, bar)] if bar else []))
+        table.add_row(*cells, *([_bar(money_of(line, basis), most, bar)] if bar else []))
         before = texts
     return table
 
 
-def _fitting(lines: Sequence[Line], room: int) -> dict[str, int]:
-    """The columns that fit and tell something, with their widths, in the order they are shown."""
+def _fitting(lines: Sequence[Line], room: int, wanted: Sequence[str]) -> dict[str, int]:
+    """The columns that fit and tell something, with their widths, in the order they are shown; those wanted
+    are always there."""
     sizes = {}
-    for name in _WORTH:
+    for name in (*wanted, *_WORTH):
         texts = [_COLUMNS[name](line) for line in lines]
         size = max(len(name), *map(len, texts))
-        if (any(texts) and room >= size + GAP) or name == PRICE:
+        if (any(texts) and room >= size + GAP) or name in wanted:
             sizes[name] = size
             room -= size + GAP
     return {name: sizes[name] for name in _COLUMNS if name in sizes}
@@ -105,9 +116,9 @@ def _unrepeated(texts: Sequence[str], before: Sequence[str]) -> list[str]:
     return [""] * same + list(texts[same:])
 
 
-def _bar(line: Line, most: int, width: int) -> Text:
+def _bar(money: Money, most: int, width: int) -> Text:
     """What is sure as full blocks, what is an interval as light ones, in integer arithmetic."""
     if not most:
         return Text("")
-    sure, may_be = (width * amount // most for amount in (line.money.least, line.money.most))
+    sure, may_be = (width * amount // most for amount in (money.least, money.most))
     return Text("█" * sure + "░" * (may_be - sure), style="cyan")

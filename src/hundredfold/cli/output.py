@@ -26,3 +26,8 @@ def console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
     return Console(stderr=stderr, highlight=False, markup=False)
+
+
+def printable(text: str) -> str:
+    """Names come from outside: no control character of theirs reaches the terminal."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)

@@ -2,59 +2,94 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from datetime import UTC, date, datetime, timedelta, tzinfo
-from typing import TYPE_CHECKING, Annotated, Any
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
+from hundredfold.cli.billforms import (
+    Basis,
+    as_document,
+    csv_text,
+    notes,
+    overview_document,
+    plain,
+)
 from hundredfold.cli.context import Where
-from hundredfold.cli.output import console, print_json
+from hundredfold.cli.output import console, print_json, printable
+from hundredfold.cli.period import period_of
 from hundredfold.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hundredfold.budgets.pace import Pace
     from hundredfold.prices.book import PriceBook
     from hundredfold.store.database import Database
-    from hundredfold.usage.spend import Bill, Grouping, Line
+    from hundredfold.usage.allocation import Allocation
+    from hundredfold.usage.overview import Overview
+    from hundredfold.usage.spend import Bill, Grouping
+    from hundredfold.vocabulary import Limit
 
-MOST_DAYS = 36_500
+#: what machines get where nobody says what to group by
+DEFAULT_BY: tuple[Grouping, ...] = ("day", "model")
+Shape = Literal["own", "codexbar"]
 
 
 def spend(
     *,
-    by: Annotated[tuple[str, ...], Parameter(negative=())] = ("day", "model"),
+    by: Annotated[tuple[str, ...], Parameter(negative=())] = (),
     days: int = 30,
     since: str = "",
+    until: str = "",
     run: str | None = None,
     zone: str = "UTC",
+    basis: Basis = "list",
     all_projects: Annotated[bool, Parameter(negative=())] = False,
     json: bool = False,
+    shape: Shape = "own",
+    csv: bool = False,
+    plot: Path | None = None,
     where: Where = Where(),  # noqa: B008
 ) -> int:
     """Print what was spent, at list price by the tier that was served.
 
+    Without --by: the whole at a glance. With it: a table, one line for each combination.
+
     Parameters
     ----------
     by
-        What to group by, in this order (repeat it): day, model, tier, project, job, item, attempt, agent,
-        person, payer.
+        What to group by, in this order (repeat it, or with commas): day, week, month, provider, model, tier,
+        project, job, item, attempt, agent, person, payer, cost-centre, path, api-key, label.
     days
         How many days up to today.
     since
         The first day instead (2026-11-01), a number of days (30d), or "ever".
+    until
+        The last day (2026-11-20); default: today.
     run
         Only what a run spent.
     zone
         The time zone of the days, like Europe/Vienna. Providers bill by UTC days.
+    basis
+        list: the list price. billed: what of it is billed here, nothing where an employer or a subscription
+        pays ([payer.NAME] funding).
     all_projects
         All projects of the database, not only this one.
     json
         Print JSON; amounts are exact dollars, as text.
+    shape
+        The shape of the JSON: our own, or that of CodexBar's `cost --format json`.
+    csv
+        Print CSV; amounts are exact dollars.
+    plot
+        Draw the days and what they went to into this file instead: .png or .svg.
     """
+    from hundredfold.fleet.routing import limits_by_period
     from hundredfold.prices.book import load_book
+    from hundredfold.usage.allocation import allocation_of
 
     context = where.open()
     return spend_command(
@@ -62,10 +97,18 @@ def spend(
         load_book([context.place.root / file for file in context.settings.prices]),
         by=by,
         since=since or f"{days}d",
+        until=until,
         project=None if all_projects else context.place.slug,
         run=run,
         zone=zone,
+        basis=basis,
+        allocation=allocation_of(context.settings),
+        limits=() if all_projects or run else limits_by_period(context.settings, context.place.slug),
+        title="all projects" if all_projects else context.settings.project.name or context.place.root.name,
         as_json=json,
+        shape=shape,
+        as_csv=csv,
+        plot=plot,
     )
 
 
@@ -73,155 +116,113 @@ def spend_command(
     database: Database,
     book: PriceBook,
     *,
-    by: Sequence[str] = ("day", "model"),
+    by: Sequence[str] = (),
     since: str = "30d",
+    until: str = "",
     project: str | None = None,
     run: str | None = None,
     zone: str = "UTC",
+    basis: Basis = "list",
+    allocation: Allocation | None = None,
+    limits: Sequence[Limit] = (),
+    title: str = "",
     as_json: bool = False,
+    shape: Shape = "own",
+    as_csv: bool = False,
+    plot: Path | None = None,
 ) -> int:
-    """Print the bill: a table on a terminal, tab-separated lines otherwise, JSON if asked.
+    """Print the bill: at a glance or as a table on a terminal, tab-separated lines otherwise; or JSON, CSV or
+    a picture.
 
     Raises:
-        ConfigError: an unknown grouping, day or time zone.
+        ConfigError: an unknown grouping, day or time zone; a picture of no known kind.
     """
+    from hundredfold.usage.allocation import Allocation
+    from hundredfold.usage.overview import overview
     from hundredfold.usage.spend import bill
+    from hundredfold.usage.sums import Scope, Window
 
-    days = _zone(zone)
-    since_us = since_start(since, datetime.now(days))
-    found = bill(database, book, by=_groupings(by), project=project, run=run, since_us=since_us, zone=days)
-    if as_json:
-        print_json(as_document(found))
-    elif sys.stdout.isatty():
-        _print_tables(found)
+    period = period_of(since, until, zone)
+    shares = allocation or Allocation()
+    scope, window = Scope(project=project, run=run), Window(period.since_us, period.until_us)
+
+    def billed(by: tuple[Grouping, ...]) -> Bill:
+        return bill(
+            database, book, by=by, project=project, run=run, since_us=period.since_us,
+            until_us=period.until_us, zone=period.zone, allocation=shares,
+        )  # fmt: skip
+
+    def glance() -> Overview:
+        return overview(
+            database, book, scope=scope, window=window, today=period.last, zone=period.zone, allocation=shares
+        )
+
+    groupings = _groupings(by)
+    if plot is not None:
+        return _draw(plot, glance(), billed(DEFAULT_BY), title, basis)
+    if shape == "codexbar":
+        from hundredfold.usage.codexbar import codexbar_document
+
+        lines = [one for one in billed(("provider", "day", "model")).lines if not one.simulated]
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        print_json(codexbar_document(lines, period.last.isoformat(), now))
+    elif as_json:
+        found = as_document(billed(groupings or DEFAULT_BY))
+        print_json(found if by else {**found, "overview": overview_document(glance())})
+    elif as_csv:
+        sys.stdout.write(csv_text(billed(groupings or DEFAULT_BY)))
+    elif not sys.stdout.isatty():
+        found_bill = billed(groupings or DEFAULT_BY)
+        sys.stdout.write("".join(f"{line}\n" for line in plain(found_bill, basis)))
+    elif by:
+        _print_tables(billed(groupings), basis)
     else:
-        sys.stdout.write("".join(f"{line}\n" for line in plain(found)))
+        from hundredfold.cli.overview import print_overview
+
+        print_overview(glance(), period, title, basis, _paces(database, book, limits))
     return 0
 
 
-def since_start(text: str, now: datetime) -> int | None:
-    """When the first day of the bill began, in UTC microseconds; None for "ever".
+def _paces(database: Database, book: PriceBook, limits: Sequence[Limit]) -> list[Pace]:
+    from hundredfold.budgets.pace import pace
+    from hundredfold.store.database import now_us
+    from hundredfold.usage.ledger import Ledger
 
-    Raises:
-        ConfigError: neither a day, a number of days nor "ever".
-    """
-    if text == "ever":
-        return None
-    number = re.fullmatch(r"(\d{1,5})d", text)
-    try:
-        if number:
-            first = now.date() - timedelta(days=min(int(number.group(1)) or 1, MOST_DAYS) - 1)
-        else:
-            first = date.fromisoformat(text)
-        start = datetime(first.year, first.month, first.day, tzinfo=now.tzinfo)
-        return int(start.timestamp()) * 1_000_000
-    except (ValueError, OverflowError) as error:
-        raise ConfigError(
-            f"{text!r} is no first day of a bill", 'Write it like 2026-11-01, 30d or "ever".'
-        ) from error
+    ledger = Ledger(database)
+    return [pace(one, ledger.spent(book, one), now_us()) for one in limits]
 
 
-def as_document(bill: Bill) -> dict[str, Any]:
-    """The bill for machines; real and simulated lines are apart."""
-    return {
-        "by": list(bill.by),
-        "currency": "USD",
-        "real": {
-            "lines": [_line_document(bill, line) for line in bill.lines if not line.simulated],
-            "total": _line_document(bill, bill.total),
-        },
-        "simulated": None
-        if bill.simulated_total is None
-        else {
-            "lines": [_line_document(bill, line) for line in bill.lines if line.simulated],
-            "total": _line_document(bill, bill.simulated_total),
-        },
-        "unpriced": bill.unpriced,
-    }
+def _draw(file: Path, found: Overview, by_day: Bill, title: str, basis: Basis) -> int:
+    from hundredfold.cli.output import say
+    from hundredfold.plots.bill import draw_bill
+    from hundredfold.usage.figures import bill_figure
+
+    first, last = found.days[0].labels[0], found.days[-1].labels[0]
+    below = "list price by the tier served" if basis == "list" else "billed here"
+    real = [line for line in by_day.lines if not line.simulated]
+    heading = f"What the fleet cost, {first} to {last}"
+    draw_bill(
+        file, bill_figure(found, real, heading, f"{printable(title or 'all projects')} · {below}", basis)
+    )
+    say(f"wrote {file}")
+    return 0
 
 
-def _line_document(bill: Bill, line: Line) -> dict[str, Any]:
-    from hundredfold.prices.money import exact_text
-
-    return {
-        **dict(zip(bill.by, line.labels, strict=bool(line.labels))),
-        "requests": line.requests,
-        "failed": line.failed,
-        "uncertain": line.uncertain,
-        "input": line.usage.input,
-        "cached": line.usage.cached,
-        "cache_write": line.usage.cache_write,
-        "output": line.usage.output,
-        "reasoning": line.usage.reasoning,
-        "least": exact_text(line.money.least),
-        "most": exact_text(line.money.most),
-        "unpriced": line.money.unpriced,
-    }
-
-
-FIGURES = ("requests", "input", "cached", "output", "reasoning", "list price", "unpriced")
-
-
-def figures_of(line: Line) -> tuple[str, ...]:
-    """A line's figures as text, in the order of `FIGURES`."""
-    from hundredfold.prices.money import interval_text
-
-    tokens = (line.usage.input, line.usage.cached, line.usage.output, line.usage.reasoning)
-    counts = (f"{line.requests:,}", *(f"{one:,}" for one in tokens))
-    return (*counts, interval_text(line.money.least, line.money.most), f"{line.money.unpriced:,}")
-
-
-def plain(bill: Bill) -> list[str]:
-    """The bill as tab-separated lines, with a heading and a sum for real and for simulated requests."""
-    texts = ["\t".join(("kind", *bill.by, *FIGURES))]
-    for simulated, total in ((False, bill.total), (True, bill.simulated_total)):
-        if total is None:
-            continue
-        kind = "SIMULATED" if simulated else "real"
-        texts += [
-            "\t".join((kind, *map(_printable, line.labels), *figures_of(line)))
-            for line in bill.lines
-            if line.simulated == simulated
-        ]
-        texts.append(
-            "\t".join((kind, *(["total"] + [""] * len(bill.by))[: len(bill.by)], *figures_of(total)))
-        )
-    return [*texts, *notes(bill)]
-
-
-def notes(bill: Bill) -> list[str]:
-    """What the figures leave out or do not know, in words."""
-    found = []
-    for line in (bill.total, bill.simulated_total):
-        if line is not None and line.uncertain:
-            found.append(
-                f"# {line.uncertain:,} {'simulated ' if line.simulated else ''}requests ended without saying "
-                "what they used: their tokens are not in the columns, their price is the interval."
-            )
-    found += [
-        f"# {count:,} requests are not in the price: {_printable(why)}"
-        for why, count in bill.unpriced.items()
-    ]
-    return found
-
-
-def _print_tables(bill: Bill) -> None:
+def _print_tables(bill: Bill, basis: Basis) -> None:
     from hundredfold.cli.billtable import bill_table
 
     out = console()
     for simulated, total in ((False, bill.total), (True, bill.simulated_total)):
         if total is None or (not simulated and not total.requests and bill.simulated_total):
             continue
-        title = "SIMULATED: no money was spent" if simulated else "List price by the tier served"
+        title = "List price by the tier served" if basis == "list" else "Billed here, by the tier served"
+        title = "SIMULATED: no money was spent" if simulated else title
         lines = [line for line in bill.lines if line.simulated == simulated]
-        out.print(bill_table(bill.by, lines, total, title=title, width=out.width, printable=_printable))
+        out.print(
+            bill_table(bill.by, lines, total, title=title, width=out.width, printable=printable, basis=basis)
+        )
     for note in notes(bill):
         out.print(note)
-
-
-def _printable(text: str) -> str:
-    """Names come from outside: no control character of theirs reaches the terminal."""
-    return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def _groupings(by: Sequence[str]) -> tuple[Grouping, ...]:
@@ -230,7 +231,7 @@ def _groupings(by: Sequence[str]) -> tuple[Grouping, ...]:
     from hundredfold.usage.spend import GROUPINGS
 
     known: dict[str, Grouping] = {one: one for one in GROUPINGS}
-    wanted = [part for one in by for part in one.split(",") if part]
+    wanted = [part.replace("-", "_") for one in by for part in one.split(",") if part]
     for name in wanted:
         if name not in known:
             near = get_close_matches(name, GROUPINGS, n=1, cutoff=0.5)
@@ -239,14 +240,5 @@ def _groupings(by: Sequence[str]) -> tuple[Grouping, ...]:
     return tuple(known[name] for name in dict.fromkeys(wanted))
 
 
-def _zone(name: str) -> tzinfo:
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-    if name.upper() == "UTC":
-        return UTC
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ConfigError(
-            f"there is no time zone {name!r}", "Write it like Europe/Vienna, or UTC."
-        ) from error
+app = App(name="spend", default_parameter=Parameter(negative=()), help_format="plaintext")
+app.default(spend)

@@ -122,6 +122,14 @@ def limits_of(settings: Settings, item: Item, attempt: str) -> tuple[Limit, ...]
     return tuple(found)
 
 
+def limits_by_period(settings: Settings, project: str) -> tuple[Limit, ...]:
+    """The limits by day and month of a project and of its jobs."""
+    found = _windows(f"project:{project}", settings.budgets)
+    for name, job in settings.job.items():
+        found += _windows(f"job:{project}/{name}", job.budgets)
+    return tuple(found)
+
+
 def _windows(scope: str, budget: Budget) -> list[Limit]:
     found = []
     if budget.day:

@@ -57,6 +57,7 @@ class Group(Struct, frozen=True):
     whose usage is an interval, `failed` those that used nothing."""
 
     of: Sum
+    prices: str
     model: str
     tier: Tier
     requests: int
@@ -137,7 +138,9 @@ class Pricer:
             reason = money.reason
             worst = self._at(how).worst_case_of(one.usage, one.size, **_route(how))
             money = Money(unpriced=one.requests, unpriced_worst=worst)
-        return Group(one, how.model, how.tier, one.requests, uncertain, failed, usage, money, reason)
+        return Group(
+            one, how.prices, how.model, how.tier, one.requests, uncertain, failed, usage, money, reason
+        )
 
     def _exact(self, one: Sum, how: Priced) -> Money | Unpriced:
         row = self._row(how, one.size)

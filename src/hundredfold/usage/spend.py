@@ -1,29 +1,51 @@
-"""The bill: requests, tokens and list price by any grouping, from the ledger.
+"""The bill: requests, tokens and price by any grouping, from the ledger.
 
-Simulated requests are never added to real ones: they make lines and a sum of their own, marked so.
+Simulated requests are never added to real ones: they make lines and a sum of their own, marked so. A line has
+its list price and what of it is billed here (nothing, where an employer or a subscription pays).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from datetime import UTC, date, tzinfo
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, date, timedelta, tzinfo
 from typing import Literal, get_args
 
+import msgspec
 import sqlalchemy as sa
 from msgspec import Struct
 
 from hundredfold.prices.book import PriceBook
 from hundredfold.store.database import Database
 from hundredfold.store.tables.work import attempts
+from hundredfold.usage.allocation import ALLOCATED, UNALLOCATED, Allocated, Allocation
 from hundredfold.usage.pricing import Group, Money, priced_groups
 from hundredfold.usage.sums import Part, Scope, Window
 from hundredfold.vocabulary import Usage
 
-Grouping = Literal["day", "model", "tier", "project", "job", "item", "attempt", "agent", "person", "payer"]
+Grouping = Literal[
+    "day",
+    "week",
+    "month",
+    "provider",
+    "model",
+    "tier",
+    "project",
+    "job",
+    "item",
+    "attempt",
+    "agent",
+    "person",
+    "payer",
+    "cost_centre",
+    "path",
+    "api_key",
+    "label",
+]
 GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)
 #: groupings that a request's booking tells
-BOOKED = ("project", "job", "agent", "person", "payer")
+BOOKED = ("project", "job", "agent", "person", "payer", "cost_centre", "path", "api_key", "label")
+DATED = ("day", "week", "month")
 UNKNOWN = "–"
 _EPOCH = date(1970, 1, 1).toordinal()
 #: ids in one statement; SQLite bounds a statement's variables
@@ -31,7 +53,8 @@ _IDS = 500
 
 
 class Line(Struct, frozen=True):
-    """One line of the bill. `usage` holds settled requests; `uncertain` ones are an interval in `money`."""
+    """One line of the bill. `usage` holds settled requests; `uncertain` ones are an interval in `money`,
+    which is the list price; `billed` is the part of it that is billed here."""
 
     labels: tuple[str, ...]
     simulated: bool
@@ -40,6 +63,7 @@ class Line(Struct, frozen=True):
     uncertain: int
     usage: Usage
     money: Money
+    billed: Money = Money()
 
 
 class Bill(Struct, frozen=True):
@@ -65,19 +89,43 @@ def bill(
     since_us: int | None = None,
     until_us: int | None = None,
     zone: tzinfo = UTC,
+    allocation: Allocation = Allocation(),  # noqa: B008
 ) -> Bill:
     """The bill of what is in the ledger, by days of `zone`.
 
     `project` (a slug) and `run` (an id) narrow it; `since_us` leaves out what was sent before, `until_us`
     what was sent from then on. Both are quarter hours.
     """
-    scope = Scope(project=project, run=run)
+    [found] = bills(
+        database,
+        book,
+        [by],
+        scope=Scope(project=project, run=run),
+        window=Window(since_us, until_us),
+        zone=zone,
+        allocation=allocation,
+    )
+    return found
+
+
+def bills(
+    database: Database,
+    book: PriceBook,
+    groupings: Sequence[Sequence[Grouping]],
+    *,
+    scope: Scope = Scope(),  # noqa: B008
+    window: Window = Window(),  # noqa: B008
+    zone: tzinfo = UTC,
+    allocation: Allocation = Allocation(),  # noqa: B008
+) -> list[Bill]:
+    """One bill for each of the groupings, from one reading of the ledger."""
+    asked = {one for by in groupings for one in by}
     with database.read() as connection:
         groups = priced_groups(
-            connection, book, by=_parts(by), scope=scope, window=Window(since_us, until_us), zone=zone
+            connection, book, by=_parts(asked, allocation), scope=scope, window=window, zone=zone
         )
-        named = _attempts(connection, groups) if "attempt" in by or "item" in by else {}
-    return _billed(by, groups, named)
+        named = _attempts(connection, groups) if asked & {"attempt", "item"} else {}
+    return [billed(by, groups, named, allocation) for by in groupings]
 
 
 def cost_of(database: Database, book: PriceBook, attempt_ids: Sequence[str]) -> tuple[Line, ...]:
@@ -89,14 +137,14 @@ def cost_of(database: Database, book: PriceBook, attempt_ids: Sequence[str]) -> 
             scope = Scope(attempts=tuple(attempt_ids[start : start + _IDS]))
             groups += priced_groups(connection, book, by=("attempt",), scope=scope)
         named = _attempts(connection, groups)
-    return _billed(("attempt",), groups, named).lines
+    return billed(("attempt",), groups, named).lines
 
 
-def _parts(by: Sequence[Grouping]) -> tuple[Part, ...]:
+def _parts(asked: Iterable[Grouping], allocation: Allocation) -> tuple[Part, ...]:
     """What the sums are told apart by."""
-    parts: set[Part] = set()
-    for one in by:
-        if one == "day":
+    parts: set[Part] = {"booking"} if allocation.funds else set()
+    for one in asked:
+        if one in DATED:
             parts.add("day")
         elif one in ("attempt", "item"):
             parts.add("attempt")
@@ -116,72 +164,143 @@ def _attempts(connection: sa.Connection, groups: Sequence[Group]) -> dict[int, t
     return found
 
 
-def _billed(by: Sequence[Grouping], groups: Sequence[Group], named: Mapping[int, tuple[str, str]]) -> Bill:
-    lines: dict[tuple[tuple[str, ...], bool], Line] = {}
+def billed(
+    by: Sequence[Grouping],
+    groups: Iterable[Group],
+    named: Mapping[int, tuple[str, str]] = {},
+    allocation: Allocation = Allocation(),  # noqa: B008
+) -> Bill:
+    """The bill of priced groups. Where it is grouped by what rules allocate, the unallocated have a line even
+    if there are none."""
+    known: dict[int, Allocated] = {}
+
+    def allocated(group: Group) -> Allocated:
+        booked = group.of.booking
+        assert booked is not None
+        found = known.get(booked.id)
+        if found is None:
+            found = known[booked.id] = allocation.of(booked)
+        return found
+
+    label_of = [_labelling(one, named, allocated) for one in by]
+    tallies: dict[tuple[tuple[str, ...], bool], _Tally] = {}
     unpriced: Counter[str] = Counter()
     for group in groups:
-        labels = _labels(by, group, named)
-        key = (labels, group.simulated)
-        lines[key] = _added(lines.get(key) or _empty(labels, group.simulated), group)
+        key = (tuple([label(group) for label in label_of]), group.simulated)
+        tally = tallies.get(key)
+        if tally is None:
+            tally = tallies[key] = _Tally()
+        tally.add(group, own=not allocation.funds or allocated(group).funding == "own")
         if group.reason:
             unpriced[group.reason] += group.requests
-    ordered = tuple(sorted(lines.values(), key=lambda line: (line.simulated, _order(by, line))))
-    simulated = _sum(ordered, simulated=True)
+    if len(by) == 1 and by[0] in ALLOCATED:
+        tallies.setdefault(((UNALLOCATED,), False), _Tally())
+    lines = [tally.line(labels, simulated) for (labels, simulated), tally in tallies.items()]
+    ordered = tuple(sorted(lines, key=lambda line: (line.simulated, _order(by, line))))
+    simulated = summed(ordered, simulated=True)
     return Bill(
         by=tuple(by),
         lines=ordered,
-        total=_sum(ordered, simulated=False),
+        total=summed(ordered, simulated=False),
         simulated_total=simulated if simulated.requests else None,
         unpriced=dict(unpriced),
     )
 
 
-def _labels(by: Sequence[Grouping], group: Group, named: Mapping[int, tuple[str, str]]) -> tuple[str, ...]:
-    labels = []
-    for one in by:
-        match one:
-            case "model":
-                label = group.model
-            case "tier":
-                label = group.tier
-            case "day":
-                label = date.fromordinal(_EPOCH + (group.of.day or 0)).isoformat()
-            case "attempt":
-                label = named.get(group.of.attempt or 0, ("", ""))[0]
-            case "item":
-                label = named.get(group.of.attempt or 0, ("", ""))[1]
-            case _:
-                label = getattr(group.of.booking, one)
-        labels.append(label or UNKNOWN)
-    return tuple(labels)
+def _labelling(
+    grouping: Grouping,
+    named: Mapping[int, tuple[str, str]],
+    allocated: Callable[[Group], Allocated],
+) -> Callable[[Group], str]:
+    """How a group is labelled under one grouping."""
+    match grouping:
+        case "model":
+            return lambda group: group.model
+        case "tier":
+            return lambda group: group.tier
+        case "provider":
+            return lambda group: group.prices
+        case "day" | "week" | "month":
+            dates: dict[int, str] = {}
+
+            def label(group: Group) -> str:
+                day = group.of.day or 0
+                text = dates.get(day)
+                if text is None:
+                    text = dates[day] = _dated(grouping, date.fromordinal(_EPOCH + day))
+                return text
+
+            return label
+        case "attempt" | "item":
+            place = 0 if grouping == "attempt" else 1
+            return lambda group: named.get(group.of.attempt or 0, ("", ""))[place] or UNKNOWN
+        case "payer" | "cost_centre" | "person":
+            return lambda group: getattr(allocated(group), grouping) or UNALLOCATED
+    return lambda group: getattr(group.of.booking, grouping) or UNKNOWN
+
+
+def _dated(grouping: Grouping, day: date) -> str:
+    """The day, the Monday of its week or its month."""
+    if grouping == "week":
+        day -= timedelta(days=day.weekday())
+    text = day.isoformat()
+    return text[:7] if grouping == "month" else text
 
 
 def _order(by: Sequence[Grouping], line: Line) -> tuple[object, ...]:
-    """Days in order, newest last; everything else dearest first."""
-    if by and by[0] == "day":
+    """Days in order, newest last; everything else dearest first, what is unallocated last."""
+    if by and by[0] in DATED:
         return (line.labels[0], -line.money.most, line.labels)
-    return (-line.money.most, line.labels)
+    return (UNALLOCATED in line.labels, -line.money.most, -line.requests, line.labels)
 
 
-def _empty(labels: tuple[str, ...], simulated: bool) -> Line:
-    return Line(labels, simulated, 0, 0, 0, Usage(), Money())
+class _Tally:
+    """Figures of one line while they are added up; plain lists, since a big ledger has many groups."""
+
+    __slots__ = ("billed", "counts", "money", "tokens")
+
+    def __init__(self) -> None:
+        self.counts = [0, 0, 0]
+        self.tokens = [0] * 6
+        self.money = [0, 0, 0, 0]
+        self.billed = [0, 0, 0, 0]
+
+    def add(self, group: Group | Line, *, own: bool) -> None:
+        counts, tokens, money, usage = self.counts, self.tokens, self.money, group.usage
+        counts[0] += group.requests
+        counts[1] += group.failed
+        counts[2] += group.uncertain
+        tokens[0] += usage.input
+        tokens[1] += usage.cached
+        tokens[2] += usage.cache_write
+        tokens[3] += usage.output
+        tokens[4] += usage.reasoning
+        tokens[5] += usage.cache_write_1h
+        price = group.money
+        for place, amount in enumerate((price.least, price.most, price.unpriced, price.unpriced_worst)):
+            money[place] += amount
+            if own:
+                self.billed[place] += amount
+
+    def line(self, labels: tuple[str, ...], simulated: bool) -> Line:
+        requests, failed, uncertain = self.counts
+        return Line(
+            labels=labels,
+            simulated=simulated,
+            requests=requests,
+            failed=failed,
+            uncertain=uncertain,
+            usage=Usage(*self.tokens),
+            money=Money(*self.money),
+            billed=Money(*self.billed),
+        )
 
 
-def _added(line: Line, more: Group | Line) -> Line:
-    return Line(
-        line.labels,
-        line.simulated,
-        line.requests + more.requests,
-        line.failed + more.failed,
-        line.uncertain + more.uncertain,
-        line.usage + more.usage,
-        line.money + more.money,
-    )
-
-
-def _sum(lines: Sequence[Line], *, simulated: bool) -> Line:
-    total = _empty((), simulated)
+def summed(lines: Iterable[Line], *, simulated: bool) -> Line:
+    """The sum of the lines that are (or are not) simulated."""
+    total, billed_here = _Tally(), Money()
     for line in lines:
         if line.simulated == simulated:
-            total = _added(total, line)
-    return total
+            total.add(line, own=False)
+            billed_here += line.billed
+    return msgspec.structs.replace(total.line((), simulated), billed=billed_here)

@@ -1,0 +1,324 @@
+"""The bill at a glance on a terminal: the total, today, a bar a day, what it went to, and budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from hundredfold.cli import bars
+from hundredfold.cli.billforms import Basis, money_of
+from hundredfold.cli.output import console, printable
+from hundredfold.prices.money import dollars_text, interval_text
+from hundredfold.usage.wording import tokens_text
+
+if TYPE_CHECKING:
+    from hundredfold.budgets.pace import Pace
+    from hundredfold.cli.period import Period
+    from hundredfold.usage.overview import Overview
+    from hundredfold.usage.spend import Grouping, Line
+
+HEIGHT = 8
+MOST_LINES = 6
+WIDEST = 118
+SIDE_BY_SIDE = 96
+_TITLES: dict[str, str] = {"person": "people"}
+#: kinds of token, in the order of the bar, with their colours
+_KINDS = (
+    ("cached input", "cyan"),
+    ("fresh input", "blue"),
+    ("cache writes", "magenta"),
+    ("output", "yellow"),
+    ("reasoning", "bright_yellow"),
+)
+
+
+def print_overview(found: Overview, period: Period, title: str, basis: Basis, paces: Sequence[Pace]) -> None:
+    """Print it, as wide as the terminal is, within bounds."""
+    out = console()
+    show(out, found, period, title, basis, paces)
+
+
+def show(
+    out: Console, found: Overview, period: Period, title: str, basis: Basis, paces: Sequence[Pace]
+) -> None:
+    """Print it on a console."""
+    width = min(out.width, WIDEST)
+    blocks: list[RenderableType] = [_heading(found, period, title, basis), _figures(found, period, basis)]
+    if len(found.days) > 1:
+        blocks.append(_days(found, width, basis))
+    if found.total.usage.input:
+        blocks.append(_tokens(found, width))
+    blocks += _parts(found, width, basis)
+    if paces:
+        blocks.append(_budgets(paces, width))
+    notes = _notes(found, basis)
+    if notes:
+        blocks.append(Text("\n".join(notes), style="dim"))
+    out.print(Group(*(Padding(block, (0, 0, 1, 1)) for block in blocks)), width=width)
+
+
+def _heading(found: Overview, period: Period, title: str, basis: Basis) -> Text:
+    text = Text()
+    text.append(f"{_span(found, period)}", style="bold")
+    text.append(f" · {printable(title or 'all projects')}")
+    text.append(" · list price by the tier served" if basis == "list" else " · billed here", style="dim")
+    text.append(f" · {period.zone}", style="dim")
+    return text
+
+
+def _span(found: Overview, period: Period) -> str:
+    if period.first is None:
+        return f"Everything since {found.days[0].labels[0]}"
+    length = (period.last - period.first).days + 1
+    return f"{length} days to {_day(period.last)}" if length > 1 else f"{_day(period.last)}"
+
+
+def _figures(found: Overview, period: Period, basis: Basis) -> RenderableType:
+    """The whole in one row, today and the burn rate in the next."""
+    total, today = found.total, found.today
+    money = money_of(total, basis)
+    tokens = total.usage.input + total.usage.output
+    last = "today" if today.labels[0] == _today(period) else today.labels[0]
+    spent = tokens_text(today.usage.input + today.usage.output)
+    whole = [
+        (interval_text(money.least, money.most), "total", "bold green"),
+        (
+            f"{total.requests:,} requests",
+            f"{_each(money.least, total.requests - total.failed)} each",
+            "bold",
+        ),
+        (f"{tokens_text(tokens)} tokens", f"{_each(money.least * 10**6, tokens)} a million", "bold"),
+    ]
+    parts = [(_amount(today, basis), f"{last}: {today.requests:,} requests, {spent} tokens", "bold")]
+    if found.burn_days:
+        text = f"{dollars_text(found.burn)} a day"
+        parts.append((text, f"burn rate of the {found.burn_days} days before", "bold"))
+        month = dollars_text(found.burn * 30)
+        parts.append((f"{month} a month", "at that rate", "bold"))
+    grid = Table.grid(padding=(0, 4, 0, 0))
+    for _ in range(3):
+        grid.add_column(no_wrap=True)
+    for row in (whole, parts):
+        grid.add_row(*(Text(text, style=style) for text, _, style in row))
+        grid.add_row(*(Text(text, style="dim") for _, text, _ in row))
+    return grid
+
+
+def _days(found: Overview, width: int, basis: Basis) -> Text:
+    """A column a day, as many of the newest as fit, with the scale at the left."""
+    room = width - 14
+    days = found.days[-room:]
+    each = max(1, min(3, room // len(days)))
+    gap = 1 if each > 1 else 0
+    values = [money_of(line, basis).most for line in days]
+    most = max((*values, 1))
+    text = Text()
+    for number, row in enumerate(bars.columns(values, HEIGHT)):
+        label = {0: most, HEIGHT // 2: most // 2}.get(number)
+        text.append(f"{_short(label) if label is not None else '':>9} ", style="dim")
+        text.append("┤" if label is not None else "│", style="dim")
+        for place, cell in enumerate(row):
+            newest = place == len(row) - 1
+            text.append(cell * (each - gap), style="bright_cyan" if newest else "cyan")
+            text.append(" " * gap)
+        text.append("\n")
+    text.append(" " * 10 + "└" + "─" * (each * len(days)) + "\n", style="dim")
+    text.append(" " * 11 + _dates([line.labels[0] for line in days], each), style="dim")
+    return text
+
+
+def _dates(days: Sequence[str], each: int) -> str:
+    """Dates below the columns, a week apart, counted back from the newest."""
+    line = [" "] * (each * len(days) + 8)
+    step = 7 if len(days) > 10 else 1 if each * 1 >= 7 else 3
+    for place in range(len(days) - 1, -1, -step):
+        day = date.fromisoformat(days[place])
+        name = f"{day:%b} {day.day}"
+        start = place * each
+        if all(one == " " for one in line[max(0, start - 1) : start + len(name) + 1]):
+            line[start : start + len(name)] = name
+    return "".join(line).rstrip()
+
+
+def _tokens(found: Overview, width: int) -> Text:
+    """What kinds of token there were: one bar, and the figures."""
+    usage = found.total.usage
+    counts = [
+        usage.cached,
+        usage.input - usage.cached - usage.cache_write,
+        usage.cache_write,
+        usage.output - usage.reasoning,
+        usage.reasoning,
+    ]
+    total = sum(counts)
+    text = Text()
+    text.append("tokens     ", style="dim")
+    for (_, colour), size in zip(_KINDS, bars.shares(counts, width - 12), strict=True):
+        text.append("█" * size, style=colour)
+    text.append("\n" + " " * 11)
+    for (name, colour), count in zip(_KINDS, counts, strict=True):
+        if count:
+            text.append("■ ", style=colour)
+            text.append(f"{name} {tokens_text(count)}")
+            text.append(f" {_percent(count, total)}   ", style="dim")
+    return text
+
+
+def _parts(found: Overview, width: int, basis: Basis) -> list[RenderableType]:
+    """Small tables of what it went to, two beside each other where there is room; those that tell nothing
+    (one line, and that unnamed) are left out."""
+    names: list[Grouping] = ["model", "tier", "project", "job", "person", "payer", "agent"]
+    shown = [name for name in names if any(_telling(one) for one in found.parts[name])]
+    two = width >= SIDE_BY_SIDE
+    each = (width - 4) // 2 if two else width - 1
+    tables = [_part(name, found.parts[name], found.total, each, basis) for name in shown]
+    if not two:
+        return list(tables)
+    rows: list[RenderableType] = []
+    for start in range(0, len(tables), 2):
+        grid = Table.grid(padding=(0, 3, 0, 0))
+        grid.add_column(width=each)
+        grid.add_column(width=each)
+        grid.add_row(*tables[start : start + 2])
+        rows.append(grid)
+    return rows
+
+
+def _telling(line: Line) -> bool:
+    return line.requests > 0 and line.labels[0] != "–"
+
+
+def _part(name: Grouping, lines: Sequence[Line], total: Line, width: int, basis: Basis) -> Table:
+    rest = lines[MOST_LINES:]
+    table = Table.grid(padding=(0, 2, 0, 0))
+    bar = 12
+    label = max(10, width - bar - 26)
+    table.add_column(width=label, no_wrap=True, overflow="ellipsis")
+    table.add_column(justify="right", no_wrap=True, width=13)
+    table.add_column(justify="right", no_wrap=True, width=6)
+    table.add_column(no_wrap=True, width=bar)
+    table.add_row(Text(_TITLES.get(name, f"{name}s"), style="bold"))
+    most = max((money_of(one, basis).most for one in lines), default=0)
+    whole = money_of(total, basis).most
+    for one in lines[:MOST_LINES]:
+        amount = money_of(one, basis).most
+        colour = "red" if one.labels[0].startswith("(") and one.requests else "cyan"
+        table.add_row(
+            Text(printable(one.labels[0])),
+            _amount(one, basis),
+            Text(_percent(amount, whole), style="dim"),
+            Text(bars.line(amount, most, bar), style=colour),
+        )
+    if rest:
+        amount = sum(money_of(one, basis).most for one in rest)
+        table.add_row(
+            Text(f"{len(rest)} more", style="dim"),
+            Text(dollars_text(amount), style="dim"),
+            Text(_percent(amount, whole), style="dim"),
+        )
+    return table
+
+
+def _amount(line: Line, basis: Basis) -> str:
+    money = money_of(line, basis)
+    if money.unpriced and not money.most:
+        return "unpriced"
+    return dollars_text(money.least) + ("+" if money.most > money.least else "")
+
+
+def _budgets(paces: Sequence[Pace], width: int) -> Table:
+    """Each limit: how much of it is spent beside how much of its period has passed, and where that leads."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    size = 20
+    table.add_row(Text("budgets", style="bold"))
+    for one in paces:
+        ahead = one.projected > one.limit.picodollars
+        colour = "red" if one.used >= 1 else "yellow" if ahead else "green"
+        filled = min(size, int(one.used * size))
+        mark = min(size - 1, int(one.elapsed * size))
+        bar = Text()
+        for place in range(size):
+            bar.append("█" if place < filled else "░", style=colour)
+        bar.stylize("reverse", mark, mark + 1)
+        table.add_row(
+            Text(f"{printable(_scope(one.limit.scope))} {one.limit.window}"),
+            bar,
+            f"{dollars_text(one.spent)} of {dollars_text(one.limit.picodollars)}",
+            Text(f"{int(one.used * 100)} % used, {int(one.elapsed * 100)} % of the {one.limit.window} gone"),
+            Text(_leads(one), style=colour),
+        )
+    return table
+
+
+def _leads(pace: Pace) -> str:
+    if pace.used >= 1:
+        return "used up: requests are refused"
+    if pace.runs_out_us is None:
+        return f"on pace for {dollars_text(pace.projected)}"
+    moment = datetime.fromtimestamp(pace.runs_out_us // 1_000_000, UTC)
+    when = f"{moment:%H:%M} UTC" if pace.limit.window == "day" else f"{moment:%b} {moment.day}"
+    return f"on pace for {dollars_text(pace.projected)}: used up {when}"
+
+
+def _scope(scope: str) -> str:
+    kind, _, name = scope.partition(":")
+    return name.rpartition("/")[2] if kind == "job" else kind
+
+
+def _notes(found: Overview, basis: Basis) -> list[str]:
+    texts = []
+    total = found.total
+    if total.billed != total.money and basis == "list":
+        texts.append(
+            f"{dollars_text(total.billed.least)} of it is billed here; the rest is paid by an employer or a "
+            "subscription (--basis billed)."
+        )
+    if total.uncertain:
+        texts.append(
+            f"{total.uncertain:,} requests ended without saying what they used: the price is an interval."
+        )
+    texts += [
+        f"{count:,} requests are not in the price: {printable(why)}" for why, count in found.unpriced.items()
+    ]
+    if found.simulated:
+        texts.append(
+            f"{found.simulated.requests:,} simulated requests are not in any figure here (--by model)."
+        )
+    if not total.requests:
+        texts.append("Nothing was spent. `hundredfold spend import` reads the logs of Codex and Claude Code.")
+    return texts
+
+
+def _each(amount: int, number: int) -> str:
+    return dollars_text(amount // number) if number > 0 else "–"
+
+
+def _percent(part: int, whole: int) -> str:
+    if not whole:
+        return ""
+    tenths = part * 1000 // whole
+    return "<0.1 %" if part and not tenths else f"{tenths // 10}.{tenths % 10} %"
+
+
+def _short(amount: int) -> str:
+    """An amount in few characters, for a scale: `$1.3 M`, `$19.9 k`, `$0.41`."""
+    dollars = amount // 10**12
+    for size, letter in ((10**6, "M"), (10**3, "k")):
+        if dollars >= size:
+            tenths = dollars * 10 // size
+            return f"${tenths // 10}.{tenths % 10} {letter}"
+    return dollars_text(amount)
+
+
+def _day(day: date) -> str:
+    return f"{day:%a} {day.isoformat()}"
+
+
+def _today(period: Period) -> str:
+    return datetime.now(period.zone).date().isoformat()

@@ -1,0 +1,95 @@
+"""Which days a command looks at: `--days`, `--since`, `--until` and `--zone`, read once for all of them."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta, tzinfo
+
+from msgspec import Struct
+
+from hundredfold.errors import ConfigError
+
+MOST_DAYS = 36_500
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Period(Struct, frozen=True):
+    """Whole days of a zone: from `since_us` (None: ever) until before `until_us` (None: now). `last` is the
+    last day, which is today unless it was named."""
+
+    since_us: int | None
+    until_us: int | None
+    first: date | None
+    last: date
+    zone: tzinfo
+
+    def days(self, now: datetime) -> int | None:
+        """How many days it is long; None if it has no beginning."""
+        return None if self.first is None else (min(self.last, now.date()) - self.first).days + 1
+
+
+def period_of(since: str, until: str, zone: str, now: datetime | None = None) -> Period:
+    """The period that options name; `now` (in any zone) is the wall clock unless given.
+
+    Raises:
+        ConfigError: no day, no time zone, or an end before its beginning.
+    """
+    days = zone_of(zone)
+    here = (now or datetime.now(days)).astimezone(days)
+    last = here.date()
+    if until:
+        try:
+            last = date.fromisoformat(until)
+        except ValueError as error:
+            raise ConfigError(f"{until!r} is no last day of a bill", "Write it like 2026-11-20.") from error
+    start = since_start(since, datetime(last.year, last.month, last.day, tzinfo=days))
+    end = None if not until else _us(last + timedelta(days=1), days)
+    if start is not None and end is not None and start >= end:
+        raise ConfigError(
+            f"the bill from {since} until {until} has no day", "Name a last day after the first."
+        )
+    first = None if start is None else (_EPOCH + timedelta(microseconds=start)).astimezone(days).date()
+    return Period(start, end, first, last, days)
+
+
+def since_start(text: str, now: datetime) -> int | None:
+    """When the first day of the bill began, in UTC microseconds; None for "ever".
+
+    Raises:
+        ConfigError: neither a day, a number of days nor "ever".
+    """
+    if text == "ever":
+        return None
+    number = re.fullmatch(r"(\d{1,5})d", text)
+    try:
+        if number:
+            first = now.date() - timedelta(days=min(int(number.group(1)) or 1, MOST_DAYS) - 1)
+        else:
+            first = date.fromisoformat(text)
+        return _us(first, now.tzinfo or UTC)
+    except (ValueError, OverflowError) as error:
+        raise ConfigError(
+            f"{text!r} is no first day of a bill", 'Write it like 2026-11-01, 30d or "ever".'
+        ) from error
+
+
+def zone_of(name: str) -> tzinfo:
+    """A time zone by its name.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    if name.upper() == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ConfigError(
+            f"there is no time zone {name!r}", "Write it like Europe/Vienna, or UTC."
+        ) from error
+
+
+def _us(day: date, zone: tzinfo) -> int:
+    return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp()) * 1_000_000

@@ -1,0 +1,1 @@
+"""Pictures: plain figures in, PNG or SVG out, all in one style."""
