@@ -1,6 +1,7 @@
 """How far each log was read, what threads counted, and what providers' own reports say.
 
-A cursor is written in the transaction that keeps the rows it stands behind, so a kill repeats or loses nothing.
+A cursor is written in the transaction that keeps the rows it stands behind, so a kill repeats or loses
+nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ import_cursors = Table(
 )
 
 # Threads whose rows come from running totals (older Codex): `chain` holds 8 bytes for each distinct total in
-# their order, by which what a fork replays of its parent is known; what is before `counted_from` is the parent's.
+# their order, by which what a fork replays of its parent is known; what is before `counted_from` is the
+# parent's.
 import_threads = Table(
     "import_threads",
     metadata,
