@@ -1,30 +1,33 @@
 """What the gateway adds: the same client and provider, directly and through it, in the same run; and through
-LiteLLM's proxy, if it is installed in a virtual environment of its own.
+other gateways, if they are installed: LiteLLM's proxy (in a virtual environment of its own) and Portkey's
+(from npm, below a folder of its own).
 
-    python -m benchmarks.gateway_overhead [--requests 1000] [--streams 1 50 200]
-        [--api responses|chat|messages] [--litellm VENV] [--litellm-requests 200]
+    python -m benchmarks.gateway_overhead [--requests 1000] [--streams 1 50 200] [--sustained 10]
+        [--api responses|chat|messages] [--litellm VENV] [--portkey FOLDER]
+
+    uv venv VENV && uv pip install --python VENV/bin/python 'litellm[proxy]'
+    npm install --prefix FOLDER @portkey-ai/gateway@1.15.2
 
 The provider is a process of its own that streams 42 events an answer from bytes made beforehand. Latency is
 from sending a request to the last byte of its answer. CPU seconds and memory are those of the way's own
-processes. LiteLLM gets the same requests over Chat Completions with one worker and no database; it meters
-nothing durably, so it is asked for less. (`uv venv VENV && uv pip install --python VENV/bin/python
-'litellm[proxy]'` installs it.)
+processes. The ways take turns at each number of streams. `--sustained` then keeps each way busy for so many
+seconds at several numbers of streams and tells the most requests per second that it kept up. LiteLLM gets
+the same requests over Chat Completions with one worker and no database, and is asked for fewer; neither it
+nor Portkey meters anything durably.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import multiprocessing
-import os
-import socket
 import statistics
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -34,6 +37,7 @@ import psutil
 from aiohttp import web
 from msgspec import Struct
 
+from benchmarks.other_gateways import Way, litellm, portkey
 from hundredfold.gateway.client import ensure_gateway
 from hundredfold.gateway.grants import open_grant
 from hundredfold.gateway.settings import GatewayConfig, Upstream
@@ -42,7 +46,7 @@ from tests.support.gateways import ledger_rows, make_attempt
 
 MODEL = "gpt-5.5"
 DELTAS = 40
-LITELLM_START_S = 120.0
+SUSTAINED_STREAMS = (8, 32, 100)
 PROMPT = "a few words " * 300
 WORDS = "some words of an answer " * 2
 
@@ -162,53 +166,37 @@ def provided() -> Iterator[str]:
         process.kill()
 
 
-class Way(Struct, frozen=True):
-    """One way to the provider. `process` is what it costs, None for none."""
-
-    name: str
-    base_url: str
-    process: psutil.Process | None = None
-    key: str = ""
-
-    def cpu_s(self) -> float:
-        """CPU seconds used so far."""
-        return sum(sum(one.cpu_times()[:2]) for one in self._family())
-
-    def rss(self) -> int:
-        """Bytes of memory held now."""
-        return sum(one.memory_info().rss for one in self._family())
-
-    def _family(self) -> list[psutil.Process]:
-        return [self.process, *self.process.children(recursive=True)] if self.process else []
-
-
-async def load(way: Way, api: Api, requests: int, streams: int) -> tuple[list[float], float]:
-    """Milliseconds of each request, and seconds of the whole."""
+async def load(
+    way: Way, *, streams: int, requests: int | None = None, until: float | None = None
+) -> tuple[list[float], float]:
+    """Milliseconds of each request, and seconds of the whole: so many requests, or for so many seconds."""
     taken: list[float] = []
-    left = iter(range(requests))
-    headers = {"Content-Type": "application/json", "anthropic-version": "2023-06-01"}
-    if way.key:
-        headers["Authorization"] = f"Bearer {way.key}"
+    api = APIS[way.api]
+    headers = {"Content-Type": "application/json", "anthropic-version": "2023-06-01", **way.headers}
     connector = aiohttp.TCPConnector(limit=0)
+    begun = time.perf_counter()
+    left = iter(range(requests)) if requests is not None else itertools.count()
+
     async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
 
         async def worker() -> None:
             for _ in left:
-                begun = time.perf_counter()
+                asked = time.perf_counter()
+                if until is not None and asked > begun + until:
+                    return
                 async with session.post(way.base_url + api.path, data=api.body) as answer:
                     assert answer.status == 200, await answer.text()
                     async for _ in answer.content.iter_any():
                         pass
-                taken.append((time.perf_counter() - begun) * 1000)
+                taken.append((time.perf_counter() - asked) * 1000)
 
-        begun = time.perf_counter()
         await asyncio.gather(*(worker() for _ in range(streams)))
         return taken, time.perf_counter() - begun
 
 
-async def measure(way: Way, api: Api, requests: int, streams: int) -> None:
+async def measure(way: Way, requests: int, streams: int) -> None:
     before = way.cpu_s()
-    taken, wall = await load(way, api, max(requests, streams), streams)
+    taken, wall = await load(way, requests=requests, streams=streams)
     await asyncio.sleep(0.5)  # what it does after the answer is its work, too
     cuts = statistics.quantiles(taken, n=100)
     line = f"{streams:>7} {way.name:<8} {cuts[49]:>8.2f} {cuts[98]:>8.2f} {len(taken) / wall:>7.0f}"
@@ -217,87 +205,56 @@ async def measure(way: Way, api: Api, requests: int, streams: int) -> None:
     print(line, flush=True)
 
 
-@contextmanager
-def litellm(venv: Path, provider_url: str, folder: Path) -> Iterator[Way]:
-    """LiteLLM's proxy in front of the provider, until the block is left."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    config = {
-        "model_list": [
-            {
-                "model_name": MODEL,
-                "litellm_params": {
-                    "model": f"openai/{MODEL}",
-                    "api_base": provider_url,
-                    "api_key": "sk-provider",
-                },
-            }
-        ],
-        "litellm_settings": {"telemetry": False},
-        "general_settings": {"master_key": "sk-client"},
-    }
-    file = folder / "litellm.yaml"  # YAML takes JSON
-    file.write_text(json.dumps(config), encoding="utf-8")
-    environment = {"PATH": f"{venv}/bin:{os.environ['PATH']}", "HOME": str(folder), "NO_DOCS": "True"}
-    environment["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # it would fetch its prices otherwise
-    command = [f"{venv}/bin/litellm", "--config", str(file), "--host", "127.0.0.1", "--port", str(port)]
-    with (folder / "litellm.log").open("wb") as log:
-        process = subprocess.Popen(
-            [*command, "--num_workers", "1"], stdout=log, stderr=log, env=environment, cwd=folder
-        )
-    try:
-        _wait_for(port, process, folder / "litellm.log")
-        yield Way("litellm", f"http://127.0.0.1:{port}/v1", psutil.Process(process.pid), "sk-client")
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + LITELLM_START_S
-    while time.monotonic() < deadline and process.poll() is None:
-        with socket.socket() as trial:
-            if trial.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.2)
-    raise SystemExit(f"LiteLLM does not start:\n{log.read_text(errors='replace')[-2000:]}")
+async def sustained(way: Way, seconds: float) -> tuple[float, int]:
+    """The most requests per second that the way keeps up, and at how many streams."""
+    best = (0.0, 0)
+    for streams in SUSTAINED_STREAMS:
+        taken, wall = await load(way, until=seconds, streams=streams)
+        best = max(best, (len(taken) / wall, streams))
+    return best
 
 
 async def compare(arguments: argparse.Namespace, provider_url: str, folder: Path) -> None:
-    api = APIS[arguments.api]
     database = open_database(sqlite_url(folder / "bench.db"))
     attempt = make_attempt(database)
     config = GatewayConfig(database.url, {"p": Upstream(provider_url, simulated=True)})
     handle = await ensure_gateway(folder / "gateway", config)
     token = open_grant(database, attempt_id=attempt, upstream="p", model=MODEL, tier="standard", limits=())
     process = psutil.Process((await handle.status()).pid)
-    ways = [Way("direct", provider_url), Way("gateway", handle.address_for(token), process)]
-    for way in ways:
-        await load(way, api, 50, 10)
-    print(f"{arguments.api}\nstreams way        p50 ms   p99 ms   req/s  CPU s/1,000  RSS MB")
-    for number in arguments.streams:
+    with ExitStack() as stack:
+        ways = [
+            Way("direct", provider_url, arguments.api),
+            Way("gateway", handle.address_for(token), arguments.api, process),
+        ]
+        if arguments.portkey is not None:
+            ways.append(stack.enter_context(portkey(arguments.portkey, provider_url, folder, arguments.api)))
+        if arguments.litellm is not None:
+            ways.append(stack.enter_context(litellm(arguments.litellm, provider_url, folder, MODEL)))
         for way in ways:
-            await measure(way, api, arguments.requests, number)
-    await handle.flush()
-    rows = ledger_rows(database)
-    print(f"{len(rows):,} ledger rows, settled: {sum(row['status'] == 'settled' for row in rows):,}")
-    await handle.stop()
-    if arguments.litellm is not None:
-        with litellm(arguments.litellm, provider_url, folder) as other:
-            await load(other, APIS["chat"], 20, 2)
-            print("chat")
-            for number in arguments.streams:
-                await measure(other, APIS["chat"], arguments.litellm_requests, number)
+            await load(way, requests=int(50 * way.share), streams=5)
+        print(f"{arguments.api}\nstreams way        p50 ms   p99 ms   req/s  CPU s/1,000  RSS MB")
+        for number in arguments.streams:
+            for way in ways:
+                await measure(way, max(int(arguments.requests * way.share), number), number)
+        if arguments.sustained:
+            print(f"highest sustained over {arguments.sustained:g} s")
+            for way in ways:
+                rate, streams = await sustained(way, arguments.sustained)
+                print(f"{way.name:<8} {rate:>7.0f} req/s at {streams} streams", flush=True)
+        await handle.flush()
+        rows = ledger_rows(database)
+        print(f"{len(rows):,} ledger rows, settled: {sum(row['status'] == 'settled' for row in rows):,}")
+        await handle.stop()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--requests", type=int, default=1000)
     parser.add_argument("--streams", type=int, nargs="+", default=[1, 50, 200])
+    parser.add_argument("--sustained", type=float, default=0.0, help="seconds; 0 leaves it out")
     parser.add_argument("--api", choices=APIS, default="responses")
     parser.add_argument("--litellm", type=Path, help="a virtual environment with litellm[proxy]")
-    parser.add_argument("--litellm-requests", type=int, default=200)
+    parser.add_argument("--portkey", type=Path, help="a folder with npm's @portkey-ai/gateway")
     arguments = parser.parse_args()
     with provided() as provider_url, tempfile.TemporaryDirectory() as folder:
         asyncio.run(compare(arguments, provider_url, Path(folder)))

@@ -44,6 +44,13 @@ class ProviderSettings(Section, frozen=True):
     simulated: bool = False
 
 
+#: said on every page, plan, bill and run made in subscription mode
+SUBSCRIPTION_NOTICE = (
+    "subscription mode: agents are lent your own login; their tokens are read from their rollouts "
+    "afterwards, and no limit stops them in an attempt"
+)
+
+
 class RouteSettings(Section, frozen=True):
     """[route], and the same keys inside [job.NAME] override them."""
 
@@ -230,3 +237,8 @@ class Settings(Section, frozen=True):
     prices: tuple[str, ...] = ()
     #: "" = SQLite in the data folder; HUNDREDFOLD_DATABASE overrides
     database: str = ""
+
+    @property
+    def notice(self) -> str:
+        """What must be said wherever work or money of this project is shown; "" in the ordinary mode."""
+        return SUBSCRIPTION_NOTICE if self.route.login == "subscription" else ""

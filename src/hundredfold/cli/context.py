@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from hundredfold.cli.output import say
 from hundredfold.config import Place, database_url, load_settings, place_of
 from hundredfold.settings import Settings
 
@@ -39,6 +40,8 @@ class Where:
 
         repository = open_repository(self.repo)
         settings = load_settings(repository.root, self.config)
+        if settings.notice:
+            say(settings.notice)
         return Context(repository, settings, place_of(repository.root, settings))
 
 

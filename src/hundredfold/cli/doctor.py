@@ -31,6 +31,7 @@ def doctor(*, json: bool = False, where: Where = Where()) -> int:  # noqa: B008
 
 def examine(context: Context) -> list[Diagnosis]:
     """All checks, in the order a run needs them."""
+    from hundredfold.agents.claude.diagnosis import diagnose as diagnose_claude
     from hundredfold.agents.codex.diagnosis import diagnose as diagnose_codex
     from hundredfold.workspaces.diagnosis import diagnose as diagnose_machine
 
@@ -45,8 +46,26 @@ def examine(context: Context) -> list[Diagnosis]:
         *machine,
         _database(context),
         *diagnose_codex(context.place.state),
+        *diagnose_claude(),
+        *_login(context),
         *_providers(context),
     ]
+
+
+def _login(context: Context) -> list[Diagnosis]:
+    """In subscription mode: what that means, and whether there is a login to lend."""
+    from hundredfold.agents.claude.style import subscription_login as claude_login
+    from hundredfold.agents.codex_exec.style import subscription_login as codex_login
+
+    if not context.settings.notice:
+        return []
+    found = [Diagnosis("mode", True, context.settings.notice)]
+    for name, login in (("claude", claude_login), ("codex-exec", codex_login)):
+        try:
+            found.append(Diagnosis(f"login {name}", True, f"{login().file}", needed=False))
+        except HundredfoldError as error:
+            found.append(Diagnosis(f"login {name}", False, str(error), error.mend, needed=False))
+    return found
 
 
 def _database(context: Context) -> Diagnosis:

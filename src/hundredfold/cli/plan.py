@@ -45,6 +45,7 @@ class Plan(Struct, frozen=True):
     cost: dict[str, int | None]
     review_minutes: float
     no_model: str
+    notice: str
 
 
 def plan(
@@ -104,6 +105,7 @@ def plan_job(context: Context, name: str) -> Plan:
         cost=cost_by_tier(book, prices, model, everything),
         review_minutes=review_minutes(job, project) * sum(1 for one in planned if one.tasks),
         no_model=why_no_model(settings, [name]),
+        notice=settings.notice,
     )
 
 
@@ -159,5 +161,7 @@ def print_plan(plan: Plan) -> None:
     )
     out.print(f"Expected cost with {plan.model}: {prices}.")
     out.print(f"Review, if every item led to one proposal: {plan.review_minutes:.0f} minutes.")
+    if plan.notice:
+        out.print(f"In {plan.notice}.")
     if plan.no_model:
         out.print(f"No model can be asked now: {plan.no_model}. A run would do the deterministic part only.")

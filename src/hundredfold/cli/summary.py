@@ -35,6 +35,7 @@ def report_of(context: Context, result: RunResult, no_model: str) -> dict[str, A
         "halted": str(result.halted) if result.halted else None,
         "stopped": result.stopped,
         "no_model": no_model or None,
+        "notice": context.settings.notice or None,
         "not_finished": [
             {"item": row.item.id, "title": row.item.title, "state": row.state, "reason": row.reason}
             for row in rows
@@ -66,6 +67,8 @@ def print_summary(context: Context, result: RunResult, no_model: str) -> None:
         _print_states(context, rows)
     if no_model:
         _print_listed(context, rows, no_model)
+    if context.settings.notice:
+        out.print(f"\nIn {context.settings.notice}.", soft_wrap=True)
     _print_proposals(context, result)
     if result.halted is not None:
         out.print(f"\nStopped early: {result.halted}\n  → {result.halted.mend}", soft_wrap=True)

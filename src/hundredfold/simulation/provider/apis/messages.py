@@ -23,7 +23,7 @@ from hundredfold.vocabulary import Usage
 #: the tool by which Claude Code takes an answer that obeys a schema
 ANSWER_TOOL = "StructuredOutput"
 
-_MARK = re.compile(rb',?"cache_control":\{[^{}]*\}')
+_MARK = re.compile(rb',?\s*"cache_control"\s*:\s*\{[^{}]*\}')
 #: what Claude Code says of itself; it differs from request to request
 _BILLING = re.compile(rb"x-anthropic-billing-header:[^\"\\]*")
 _ERROR_TYPES = {
