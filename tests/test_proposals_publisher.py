@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from hundredfold.errors import ProjectBusy, StorageError
 from hundredfold.forges.local import LocalForge
-from hundredfold.forges.protocol import Stale
+from hundredfold.forges.protocol import NONE, History, Stale
 from hundredfold.proposals.decide import decide
 from hundredfold.proposals.publisher import Published, Publisher
 from hundredfold.store import actions
@@ -40,10 +40,10 @@ class FaultyForge(LocalForge):
 
     faults: dict[str, Exception]
 
-    def apply(self, proposal: Proposal, key: str) -> Receipt:
+    def apply(self, proposal: Proposal, key: str, history: History = NONE) -> Receipt:
         if proposal.id in self.faults:
             raise self.faults[proposal.id]
-        return super().apply(proposal, key)
+        return super().apply(proposal, key, history)
 
     def undo(self, receipt: Receipt, key: str) -> str:
         if receipt.undo["name"] in self.faults:

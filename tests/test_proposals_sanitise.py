@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hundredfold.proposals.outgoing import publishable
 from hundredfold.proposals.sanitise import (
     MAX_BODY,
     MAX_TITLE,
     block_for_terminal,
     for_forge,
     for_terminal,
-    publishable,
     visible,
 )
 from tests.support.proposals import a_proposal

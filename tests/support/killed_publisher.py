@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from hundredfold.forges.local import LocalForge
+from hundredfold.forges.protocol import NONE, History
 from hundredfold.proposals.publisher import Publisher
 from hundredfold.store.database import open_database
 from hundredfold.vocabulary import Proposal, Receipt
@@ -25,11 +26,11 @@ class DyingForge(LocalForge):
     seam = ""
     calls = 0
 
-    def apply(self, proposal: Proposal, key: str) -> Receipt:
+    def apply(self, proposal: Proposal, key: str, history: History = NONE) -> Receipt:
         self.calls += 1
         if self.seam == "intend" or (self.seam == "half" and self.calls == 2):
             os._exit(DEAD)
-        receipt = super().apply(proposal, key)
+        receipt = super().apply(proposal, key, history)
         if self.seam == "apply":
             os._exit(DEAD)
         return receipt

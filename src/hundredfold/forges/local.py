@@ -8,9 +8,10 @@ digest of the rest: a file whose seal holds is as it was written, and only such 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -18,6 +19,8 @@ from hundredfold import payloads
 from hundredfold.errors import StorageError, UnavailableError
 from hundredfold.forges.folder import Folder
 from hundredfold.forges.preconditions import LiveRepository, require
+from hundredfold.forges.protocol import NONE, History
+from hundredfold.forges.subject import Touch
 from hundredfold.store.database import now_us
 from hundredfold.vocabulary import Proposal, Receipt, digest
 
@@ -49,7 +52,14 @@ class LocalForge:
         """All of them: what would be done elsewhere is written down here."""
         return TYPES
 
-    def apply(self, proposal: Proposal, key: str) -> Receipt:
+    def preview(self, proposal: Proposal, key: str, ours: Sequence[Touch] = ()) -> list[str]:
+        """The file that would be written."""
+        require(proposal.preconditions, self._repository)
+        part = "private" if proposal.private else "shared"
+        content = self._rendered(proposal, key).decode()
+        return [f"write {self.folder / part / proposal.id}.md\n{content}"]
+
+    def apply(self, proposal: Proposal, key: str, history: History = NONE) -> Receipt:
         """Write the proposal's file, unless it is there already.
 
         Raises:
@@ -91,6 +101,14 @@ class LocalForge:
             return f"{folder.path / name} was changed after it was applied, and stays"
         folder.remove(name)
         return ""
+
+    def abandon(self, begun: Mapping[str, Any], key: str) -> str:
+        """Nothing: a file is there whole, or not at all."""
+        return ""
+
+    def refresh(self, receipt: Receipt, key: str) -> Receipt | None:
+        """Nothing: a file says of which commit it is."""
+        return None
 
     def _rendered(self, proposal: Proposal, key: str) -> bytes:
         at = datetime.fromtimestamp(self._clock() / 1e6, UTC).isoformat(timespec="seconds")

@@ -26,7 +26,8 @@ KINDS = frozenset({"state", "text", "labels", "updated", "pull"})
 
 
 class Subject(Struct, frozen=True):
-    """The live state. `head` is "" for an issue; `updated_at` is the forge's own text."""
+    """The live state. `head` and `branch` are "" for an issue; `updated_at` is the forge's own text, `reason`
+    why it is closed."""
 
     number: int
     state: str
@@ -35,6 +36,8 @@ class Subject(Struct, frozen=True):
     updated_at: str
     head: str = ""
     branch: str = ""
+    reason: str = ""
+    locked: bool = False
 
 
 class Touch(Struct, frozen=True):

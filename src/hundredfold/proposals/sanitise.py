@@ -11,10 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-import msgspec
-
 from hundredfold.evidence.secrets import redact
-from hundredfold.vocabulary import Proposal
 
 MAX_TITLE = 200
 MAX_BODY = 60_000  # characters; GitHub refuses a body over 65,536
@@ -60,12 +57,6 @@ def for_forge(text: str, limit: int = MAX_BODY) -> str:
         return shown
     notice = f"\n\n[cut here: {len(shown) - limit} characters more]"
     return shown[: max(0, limit - len(notice))] + notice
-
-
-def publishable(proposal: Proposal) -> Proposal:
-    """The proposal with a title and body that a forge can show."""
-    title = " ".join(for_forge(proposal.title, MAX_TITLE).split())
-    return msgspec.structs.replace(proposal, title=title or "(no title)", body=for_forge(proposal.body))
 
 
 def _shown(match: re.Match[str]) -> str:

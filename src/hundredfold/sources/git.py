@@ -84,6 +84,11 @@ class Repository:
         except FileNotFoundError:
             return frozenset()
 
+    @property
+    def private(self) -> Git:
+        """git in the private view, for what must be written: it is gone with this object."""
+        return self._view.git
+
     def resolve(self, revision: str) -> str:
         """The sha of the commit that a branch, a tag or another of git's names stands for.
 

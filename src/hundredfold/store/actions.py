@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -30,6 +30,7 @@ class ActionRow(Struct, frozen=True):
     at_us: int
     undone_us: int | None
     undone_by: str | None
+    progress: dict[str, Any] | None = None
 
 
 def action_id(proposal: str) -> str:
@@ -38,7 +39,8 @@ def action_id(proposal: str) -> str:
 
 
 def intend(connection: sa.Connection, database: Database, proposal: str, forge: str, by: str) -> str:
-    """Record that the proposal is about to be applied; the action's id. After a kill it is the same row."""
+    """Record that the proposal is about to be applied; the action's id. After a kill it is the same row. What
+    was begun and failed goes on where it was; what was undone begins anew."""
     key = action_id(proposal)
     values = {
         "forge": forge,
@@ -54,9 +56,45 @@ def intend(connection: sa.Connection, database: Database, proposal: str, forge: 
     connection.execute(
         sa.update(actions)
         .where(actions.c.id == key, actions.c.state.in_(("failed", "undone")))
-        .values(**values)
+        .values(
+            progress=sa.case((actions.c.state == "failed", actions.c.progress), else_=sa.null()), **values
+        )
     )
     return key
+
+
+def progressed(connection: sa.Connection, key: str, progress: Mapping[str, Any]) -> None:
+    """Keep how far the forge came with an intended action."""
+    connection.execute(
+        sa.update(actions)
+        .where(actions.c.id == key, actions.c.state == "intended")
+        .values(progress=dict(progress))
+    )
+
+
+def revised(connection: sa.Connection, key: str, receipt: Receipt) -> None:
+    """Keep another receipt of an applied action: what it made was changed by us since."""
+    connection.execute(
+        sa.update(actions)
+        .where(actions.c.id == key, actions.c.state == "applied")
+        .values(receipt=msgspec.to_builtins(receipt))
+    )
+
+
+def applied_since(database: Database, project: str, since_us: int) -> dict[str, int]:
+    """How many of the project's proposals of each type were applied since then, undone ones included."""
+    query = (
+        sa.select(proposals.c.type, sa.func.count())
+        .join(actions, proposals.c.id == actions.c.proposal)
+        .where(
+            proposals.c.project == project,
+            actions.c.state.in_(("applied", "undone")),
+            actions.c.at_us >= since_us,
+        )
+        .group_by(proposals.c.type)
+    )
+    with database.read() as connection:
+        return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def applied(connection: sa.Connection, key: str, receipt: Receipt) -> None:
@@ -78,10 +116,10 @@ def failed(connection: sa.Connection, key: str, reason: str) -> None:
 
 
 def undone(connection: sa.Connection, key: str, by: str, residue: str) -> None:
-    """Record that an applied action was taken back, and what stays."""
+    """Record that an applied action (or one that failed half done) was taken back, and what stays."""
     connection.execute(
         sa.update(actions)
-        .where(actions.c.id == key, actions.c.state == "applied")
+        .where(actions.c.id == key, actions.c.state.in_(("applied", "failed")))
         .values(state="undone", undone_us=now_us(), undone_by=by, error=storable(residue))
     )
 
@@ -135,4 +173,5 @@ def _row(row: Any) -> ActionRow:
         at_us=row.at_us,
         undone_us=row.undone_us,
         undone_by=row.undone_by,
+        progress=row.progress,
     )

@@ -129,6 +129,15 @@ def set_state(database: Database, item_id: str, state: ItemState, reason: str = 
         )
 
 
+def look_again(connection: sa.Connection, item_id: str, reason: str) -> None:
+    """A settled item is to be looked at again by the next run: what was said of it no longer holds."""
+    connection.execute(
+        sa.update(items)
+        .where(items.c.id == item_id, items.c.state.in_(SETTLED))
+        .values(state="incomplete", reason=storable(reason), changed_us=now_us())
+    )
+
+
 def counts(database: Database, project: str, run: str | None = None) -> dict[str, int]:
     """How many of the project's items (or of one run's) are in each state."""
     query = (

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 
 from hundredfold.store.database import Database, insert_ignore, now_us
-from hundredfold.store.tables.record import decisions, proposals
+from hundredfold.store.tables.record import decisions, edits, proposals
 from hundredfold.store.text import storable
 from hundredfold.vocabulary import Decision, Proposal, ProposalState, identity
 
@@ -25,10 +25,19 @@ class ProposalRow(Struct, frozen=True):
     changed_us: int
 
 
+class EditRow(Struct, frozen=True):
+    """Who changed a proposal, when, and what it was before."""
+
+    by: str
+    at_us: int
+    before: Proposal
+
+
 def keep(
     connection: sa.Connection, database: Database, proposed: Iterable[Proposal], run: str | None, at_us: int
 ) -> None:
-    """Keep proposals as open; one that is there already keeps its state, its decisions and its wording."""
+    """Keep proposals as open; one that is there already keeps its state, its decisions and its wording. Only
+    one that was refused as stale is opened anew, as it is made now: that is what looking again is for."""
     rows = [
         {
             "id": one.id,
@@ -49,6 +58,12 @@ def keep(
     ]
     if rows:
         connection.execute(insert_ignore(database, proposals), rows)
+    for row in rows:
+        connection.execute(
+            sa.update(proposals)
+            .where(proposals.c.id == row["id"], proposals.c.state == "stale")
+            .values(**row)
+        )
 
 
 def find(database: Database, proposal: str) -> ProposalRow | None:
@@ -109,6 +124,40 @@ def move(
         ).rowcount
         == 1
     )
+
+
+def edit(connection: sa.Connection, after: Proposal, by: str, at_us: int) -> bool:
+    """Replace an open proposal by `after`, and keep what it was; False (and no change) if it is not open."""
+    row = connection.execute(
+        sa.select(proposals.c.record)
+        .where(proposals.c.id == after.id, proposals.c.state == "open")
+        .with_for_update()
+    ).one_or_none()
+    if row is None:
+        return False
+    connection.execute(sa.insert(edits).values(proposal=after.id, by=by, record=row.record, at_us=at_us))
+    changed = connection.execute(
+        sa.update(proposals)
+        .where(proposals.c.id == after.id, proposals.c.state == "open")
+        .values(
+            record=msgspec.to_builtins(after),
+            title=storable(after.title),
+            type=after.type,
+            private=after.private,
+            changed_us=at_us,
+        )
+    )
+    return changed.rowcount == 1
+
+
+def edits_of(database: Database, proposal: str) -> list[EditRow]:
+    """What people changed in a proposal, oldest first."""
+    query = sa.select(edits).where(edits.c.proposal == proposal).order_by(edits.c.seq)
+    with database.read() as connection:
+        return [
+            EditRow(row.by, row.at_us, msgspec.convert(row.record, Proposal))
+            for row in connection.execute(query)
+        ]
 
 
 def add_decision(connection: sa.Connection, decision: Decision) -> None:

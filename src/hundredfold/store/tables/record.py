@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, LargeBinary, String, Table, Text
 from sqlalchemy.types import JSON
 
-from hundredfold.store.tables.base import metadata
+from hundredfold.store.tables.base import BigId, metadata
 
 findings = Table(
     "findings",
@@ -67,6 +67,17 @@ decisions = Table(
     Column("at_us", BigInteger, nullable=False, index=True),
 )
 
+# What a person changed before deciding: the proposal as it was before, so that its first wording stays.
+edits = Table(
+    "edits",
+    metadata,
+    Column("seq", BigId, primary_key=True),
+    Column("proposal", String, ForeignKey("proposals.id"), nullable=False, index=True),
+    Column("by", String, nullable=False),
+    Column("record", JSON, nullable=False),  # the whole Proposal before this edit
+    Column("at_us", BigInteger, nullable=False),
+)
+
 actions = Table(
     "actions",
     metadata,
@@ -76,6 +87,7 @@ actions = Table(
     Column("state", String, nullable=False),  # intended → applied → undone; or failed
     Column("by", String, nullable=False),
     Column("receipt", JSON),
+    Column("progress", JSON),  # how far the forge came: what it needs to go on after a kill
     Column("error", Text, nullable=False, default=""),
     Column("at_us", BigInteger, nullable=False),
     Column("undone_us", BigInteger),
