@@ -19,14 +19,15 @@ async def plan(repo: Repo, wanted: Wanted, body: str, head: str = "") -> list[St
     number, proposal = wanted.subject.number, wanted.proposal
     mark = Mark(wanted.key, proposal.job, str(number), head, proposal.title)
     there = await _ours(repo, number, proposal.job)
-    if there is None:
-        text = marker.marked(body, mark)
+    known = marker.read(there["body"]) if there else None
+    if there is None or known is None or known.key == wanted.key:  # of that key: `find` will tell
+        text = there["body"] if there else marker.marked(body, mark)
         return [
             Step(
                 "comment", "POST", repo.path("issues", number, "comments"), {"body": text}, number, wanted.key
             )
         ]
-    text = marker.marked(body, marker.following(mark, marker.read(there["body"]), wanted.at))
+    text = marker.marked(body, marker.following(mark, known, wanted.at))
     return [
         Step(
             kind="comment_edit",
