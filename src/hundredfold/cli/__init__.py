@@ -35,7 +35,10 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("undo", "decide:undo", "Take applied proposals back, one or a whole run's."),
         ("why", "why:why", "The chain from source to decision behind any id."),
     ),
-    "Money": (("spend", "spend:app", "The bill: what was spent on what, from the ledger."),),
+    "Money": (
+        ("spend", "spend:app", "The bill: what was spent on what, from the ledger."),
+        ("whatif", "whatif:whatif", "What the same traffic would cost at another tier, model or price."),
+    ),
 }
 WHAT_IT_IS = "Runs a fleet of coding agents on a software project and knows what every outcome cost."
 

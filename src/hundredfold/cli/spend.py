@@ -157,7 +157,7 @@ def spend_command(
             database, book, scope=scope, window=window, today=period.last, zone=period.zone, allocation=shares
         )
 
-    groupings = _groupings(by)
+    groupings = groupings_of(by)
     if plot is not None:
         return _draw(plot, glance(), billed(DEFAULT_BY), title, basis)
     if shape == "codexbar":
@@ -225,7 +225,12 @@ def _print_tables(bill: Bill, basis: Basis) -> None:
         out.print(note)
 
 
-def _groupings(by: Sequence[str]) -> tuple[Grouping, ...]:
+def groupings_of(by: Sequence[str]) -> tuple[Grouping, ...]:
+    """The groupings that options name, each once.
+
+    Raises:
+        ConfigError: there is none of that name; the mend names a near one.
+    """
     from difflib import get_close_matches
 
     from hundredfold.usage.spend import GROUPINGS

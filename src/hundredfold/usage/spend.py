@@ -20,7 +20,7 @@ from hundredfold.store.database import Database
 from hundredfold.store.tables.work import attempts
 from hundredfold.usage.allocation import ALLOCATED, UNALLOCATED, Allocated, Allocation
 from hundredfold.usage.pricing import Group, Money, priced_groups
-from hundredfold.usage.sums import Part, Scope, Window
+from hundredfold.usage.sums import Part, Scope, Sum, Window
 from hundredfold.vocabulary import Usage
 
 Grouping = Literal[
@@ -122,7 +122,7 @@ def bills(
     asked = {one for by in groupings for one in by}
     with database.read() as connection:
         groups = priced_groups(
-            connection, book, by=_parts(asked, allocation), scope=scope, window=window, zone=zone
+            connection, book, by=parts_of(asked, allocation), scope=scope, window=window, zone=zone
         )
         named = _attempts(connection, groups) if asked & {"attempt", "item"} else {}
     return [billed(by, groups, named, allocation) for by in groupings]
@@ -140,7 +140,7 @@ def cost_of(database: Database, book: PriceBook, attempt_ids: Sequence[str]) -> 
     return billed(("attempt",), groups, named).lines
 
 
-def _parts(asked: Iterable[Grouping], allocation: Allocation) -> tuple[Part, ...]:
+def parts_of(asked: Iterable[Grouping], allocation: Allocation) -> tuple[Part, ...]:
     """What the sums are told apart by."""
     parts: set[Part] = {"booking"} if allocation.funds else set()
     for one in asked:
@@ -153,9 +153,12 @@ def _parts(asked: Iterable[Grouping], allocation: Allocation) -> tuple[Part, ...
     return tuple(sorted(parts))
 
 
-def _attempts(connection: sa.Connection, groups: Sequence[Group]) -> dict[int, tuple[str, str]]:
+def _attempts(
+    connection: sa.Connection, groups: Sequence[Group] | Sequence[Sum]
+) -> dict[int, tuple[str, str]]:
     """The id and the item of every attempt among the groups, by its number."""
-    numbers = sorted({group.of.attempt for group in groups if group.of.attempt})
+    found_in = [one.of if isinstance(one, Group) else one for one in groups]
+    numbers = sorted({one.attempt for one in found_in if one.attempt})
     found: dict[int, tuple[str, str]] = {}
     for start in range(0, len(numbers), _IDS):
         query = sa.select(attempts.c.number, attempts.c.id, attempts.c.item)
@@ -172,16 +175,7 @@ def billed(
 ) -> Bill:
     """The bill of priced groups. Where it is grouped by what rules allocate, the unallocated have a line even
     if there are none."""
-    known: dict[int, Allocated] = {}
-
-    def allocated(group: Group) -> Allocated:
-        booked = group.of.booking
-        assert booked is not None
-        found = known.get(booked.id)
-        if found is None:
-            found = known[booked.id] = allocation.of(booked)
-        return found
-
+    allocated = _allocating(allocation)
     label_of = [_labelling(one, named, allocated) for one in by]
     tallies: dict[tuple[tuple[str, ...], bool], _Tally] = {}
     unpriced: Counter[str] = Counter()
@@ -205,6 +199,33 @@ def billed(
         simulated_total=simulated if simulated.requests else None,
         unpriced=dict(unpriced),
     )
+
+
+def labeller(
+    by: Sequence[Grouping],
+    connection: sa.Connection,
+    groups: Sequence[Group] | Sequence[Sum],
+    allocation: Allocation,
+) -> Callable[[Group], tuple[str, ...]]:
+    """What labels a group under the groupings."""
+    named = _attempts(connection, groups) if {"attempt", "item"} & set(by) else {}
+    label_of = [_labelling(one, named, _allocating(allocation)) for one in by]
+    return lambda group: tuple([label(group) for label in label_of])
+
+
+def _allocating(allocation: Allocation) -> Callable[[Group], Allocated]:
+    """Whose a group is, each booking looked at once."""
+    known: dict[int, Allocated] = {}
+
+    def allocated(group: Group) -> Allocated:
+        booked = group.of.booking
+        assert booked is not None
+        found = known.get(booked.id)
+        if found is None:
+            found = known[booked.id] = allocation.of(booked)
+        return found
+
+    return allocated
 
 
 def _labelling(
