@@ -215,6 +215,28 @@ class AllocationRule(Section, frozen=True):
     person: str = ""
 
 
+class DiscordSettings(Section, frozen=True):
+    """[notices.discord]: what is told in a channel, through its webhook."""
+
+    #: environment variable that holds the webhook's URL; "" = nothing is told there
+    webhook_env: str = ""
+    #: one message that says how far the run is, edited in place
+    status: bool = True
+    #: what a run was stopped by
+    alerts: bool = True
+    #: a summary of each UTC day, on the next
+    digest: bool = True
+
+
+class NoticesSettings(Section, frozen=True):
+    """[notices]"""
+
+    discord: DiscordSettings = field(default_factory=DiscordSettings)
+    #: environment variable that holds addresses for Slack, mail and others (https://github.com/caronc/apprise),
+    #: separated by blanks; needs the extra: pip install 'hundredfold[notices]'
+    apprise_env: str = ""
+
+
 class Settings(Section, frozen=True):
     """The whole file."""
 
@@ -233,6 +255,8 @@ class Settings(Section, frozen=True):
     budgets: Budget = field(default_factory=Budget)
     payer: dict[str, PayerSettings] = field(default_factory=dict)
     allocation: tuple[AllocationRule, ...] = ()
+
+    notices: NoticesSettings = field(default_factory=NoticesSettings)
     #: price rows that override the shipped ones: files relative to the repository
     prices: tuple[str, ...] = ()
     #: "" = SQLite in the data folder; HUNDREDFOLD_DATABASE overrides

@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("approve", "decide:approve", "Approve proposals and apply them."),
         ("reject", "decide:reject", "Reject proposals, with a reason."),
         ("undo", "decide:undo", "Take applied proposals back, one or a whole run's."),
+        ("notices", "notices:notices", "What was told by chat, and what waits for delivery."),
         ("why", "why:why", "The chain from source to decision behind any id."),
     ),
     "Money": (

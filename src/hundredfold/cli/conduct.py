@@ -13,6 +13,7 @@ from hundredfold.fleet.assembly import Assembly, assembled
 from hundredfold.fleet.cadence import watch as watch_jobs
 from hundredfold.fleet.lock import project_lock
 from hundredfold.fleet.run import Run, RunResult
+from hundredfold.fleet.telling import told
 from hundredfold.jobs.protocol import load_job
 
 
@@ -51,14 +52,15 @@ async def conducted(
         ) as assembly:
             assembly.check_routes()
             run = Run(assembly, context.person)
-            with LiveSummary(title) as live:
-                await run.take_in(jobs)
-                await run.drain(stop, live.tick)
-                if watch and not stop.is_set():
-                    await _watch(assembly, run, stop, live)
-            if stop.is_set():
-                await assembly.worker.stop()
-            await assembly.flush()
+            async with told(assembly, run, stop):
+                with LiveSummary(title) as live:
+                    await run.take_in(jobs)
+                    await run.drain(stop, live.tick)
+                    if watch and not stop.is_set():
+                        await _watch(assembly, run, stop, live)
+                if stop.is_set():
+                    await assembly.worker.stop()
+                await assembly.flush()
             return await asyncio.to_thread(run.result, jobs, stopped=stop.is_set())
 
 

@@ -12,6 +12,7 @@ from hundredfold.cli.output import print_json, say
 from hundredfold.errors import EXIT_CONFLICT, EXIT_INCOMPLETE, ConfigError
 
 if TYPE_CHECKING:
+    from hundredfold.forges.protocol import Forge
     from hundredfold.proposals.decide import Decided
     from hundredfold.proposals.publisher import Published, Publisher
     from hundredfold.store.database import Database
@@ -51,6 +52,7 @@ def approve(
     decided = decide(context.database, wanted, "approve", by=person, reason=reason)
     published = _publisher(context, person).publish()
     _refresh(context)
+    _tell(context)
     if json:
         print_json({"by": person, "decisions": _plain(decided), "published": _plain(published)})
     else:
@@ -131,6 +133,7 @@ def undo(
     elif not wanted:
         raise ConfigError("nothing to undo was named", "Name proposals, or a whole run: --batch RUN.")
     published = publisher.undo(wanted)
+    _tell(context)
     if json:
         print_json({"by": person, "undone": _plain(published)})
     else:
@@ -194,10 +197,22 @@ def _person(context: Context, by: str) -> str:
 
 def _publisher(context: Context, person: str) -> Publisher:
     from hundredfold.forges.local import LocalForge
+    from hundredfold.notices.forge import WithNotices
+    from hundredfold.notices.session import webhook_url
     from hundredfold.proposals.publisher import Publisher
 
-    forge = LocalForge(context.place.state / "forge", context.repository, by=person)
+    forge: Forge = LocalForge(context.place.state / "forge", context.repository, by=person)
+    if webhook_url(context.settings.notices):
+        forge = WithNotices(forge, context.database, context.place.slug, context.repository)
     return Publisher(context.database, context.place.slug, forge, by=person)
+
+
+def _tell(context: Context) -> None:
+    """Deliver notices that were approved or taken back; what can't be now goes with the next run."""
+    from hundredfold.cli.notices import deliver
+
+    if why := deliver(context):
+        say(f"a notice waits in the outbox: {why}")
 
 
 def _refresh(context: Context) -> None:

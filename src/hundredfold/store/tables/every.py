@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from hundredfold.store.tables import benchmarks, imports, ledger, mirror, outcomes, record, work
+from hundredfold.store.tables import (
+    benchmarks,
+    imports,
+    ledger,
+    mirror,
+    notices,
+    outcomes,
+    record,
+    work,
+)
 from hundredfold.store.tables.base import metadata
 
-TOPICS = (work, ledger, record, outcomes, benchmarks, imports, mirror)
+TOPICS = (work, ledger, record, outcomes, benchmarks, imports, mirror, notices)
 
 __all__ = ["TOPICS", "metadata"]
