@@ -291,9 +291,9 @@ def keep(connection: sa.Connection, database: Database, project: str, rows: Iter
     return sum(map(len, by_kind.values()))
 
 
-def drop(connection: sa.Connection, project: str, kind: type[Struct], **key: Any) -> None:
+def drop(connection: sa.Connection, project: str, what: type[Struct], /, **key: Any) -> None:
     """Remove rows: what the forge no longer has."""
-    table = _TABLES[kind]
+    table = _TABLES[what]
     wanted = [table.c[name] == value for name, value in key.items()]
     connection.execute(sa.delete(table).where(table.c.project == project, *wanted))
 
