@@ -222,7 +222,9 @@ async def test_a_used_up_limit_stops_the_sync_and_the_next_goes_on(
                 forge.clock.step(3600)
         assert_equal(forge, database)
         assert stops >= 3
-        assert sum(line.status == 403 for line in forge.hub.log) <= stops + 1, "it does not knock again and again"
+        assert sum(line.status == 403 for line in forge.hub.log) <= stops + 1, (
+            "it does not knock again and again"
+        )
 
 
 async def test_a_deleted_comment_goes_from_the_mirror_too(
