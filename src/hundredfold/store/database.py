@@ -17,18 +17,14 @@ from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from hundredfold.errors import ConfigError, StorageError
-
-MIGRATIONS = Path(__file__).with_name("migrations")
+from hundredfold.store.statements import MIGRATIONS as MIGRATIONS
+from hundredfold.store.statements import PRAGMAS
+from hundredfold.store.statements import newest_revision as newest_revision
 
 
 def now_us() -> int:
     """The wall clock in UTC microseconds since the epoch."""
     return time.time_ns() // 1000
-
-
-def newest_revision() -> str:
-    """The newest migration's revision, by which its file's name begins: four digits, in order."""
-    return max(path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
 def sqlite_url(path: Path) -> str:

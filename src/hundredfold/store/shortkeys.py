@@ -6,10 +6,6 @@ unique index works on them. The first byte says how the rest is to be read.
 
 from __future__ import annotations
 
-from typing import Any
-
-import sqlalchemy as sa
-
 _PLAIN = b"\x00"
 #: beginnings of keys that hexadecimal digits follow; a number is never given to another word
 _WORDS = {1: "resp_", 2: "intent:", 3: "chatcmpl-", 4: "gen-", 5: ""}
@@ -32,16 +28,3 @@ def lengthened(raw: bytes) -> str:
     """The key that `shortened` made the bytes of."""
     word = _WORDS.get(raw[0])
     return raw[1:].decode() if word is None else word + raw[1:].hex()
-
-
-class ShortKey(sa.types.TypeDecorator[str]):
-    """A column of texts that is stored shortened."""
-
-    impl = sa.LargeBinary
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> bytes | None:  # noqa: D102
-        return None if value is None else shortened(value)
-
-    def process_result_value(self, value: Any, dialect: sa.Dialect) -> str | None:  # noqa: D102
-        return None if value is None else lengthened(bytes(value))

@@ -22,6 +22,7 @@ from hundredfold.store.database import Database, insert_ignore, now_us
 from hundredfold.store.shortkeys import shortened
 from hundredfold.store.tables.ledger import bookings, providers, requests, routes
 from hundredfold.store.text import storable
+from hundredfold.usage.consistency import consistent as consistent
 from hundredfold.usage.pricing import priced_groups
 from hundredfold.usage.rollups import SUMMED, Deltas, edges_of, lock_ledger
 from hundredfold.usage.rollups import Row as Counted
@@ -34,8 +35,6 @@ Source = Literal["usage_api", "rollout", "wire"]
 SOURCES: tuple[Source, ...] = ("usage_api", "rollout", "wire")
 #: entries of one transaction
 BATCH = 20_000
-#: more than any request can use; a larger figure is nonsense and would not fit the sums
-MOST_TOKENS = 10**12
 
 Dimension = TypeVar("Dimension", bound=Struct)
 
@@ -267,34 +266,6 @@ def _counted(row: _Row) -> Counted:
     floors = (row[_AT + 10] or 0, row[_AT + 11] or 0)
     counted = (row[_AT], row[_ATTEMPT] or 0, row[_AT + 2], row[_AT + 3], row[3], *row[_AT + 4 : _AT + 10])
     return (*counted, *floors)
-
-
-def consistent(usage: Usage) -> Usage:
-    """The usage as it must be to have a price: no negative or absurd count, and no part above its whole.
-
-    A provider that contradicts itself is taken at the larger figure: the whole grows to hold its parts. What
-    is consistent passes unchanged.
-    """
-    if (
-        0 <= usage.cache_write_1h <= usage.cache_write
-        and 0 <= usage.cached <= usage.input - usage.cache_write <= usage.input <= MOST_TOKENS
-        and 0 <= usage.reasoning <= usage.output <= MOST_TOKENS
-    ):
-        return usage
-    cached, write_1h, reasoning = map(_bounded, (usage.cached, usage.cache_write_1h, usage.reasoning))
-    cache_write = max(_bounded(usage.cache_write), write_1h)
-    return Usage(
-        input=max(_bounded(usage.input), cached + cache_write),
-        cached=cached,
-        cache_write=cache_write,
-        output=max(_bounded(usage.output), reasoning),
-        reasoning=reasoning,
-        cache_write_1h=write_1h,
-    )
-
-
-def _bounded(tokens: int) -> int:
-    return min(max(tokens, 0), MOST_TOKENS)
 
 
 def _under(scope: str) -> Scope:

@@ -6,7 +6,12 @@ hold what no query filters on; large texts live in `blobs` files and only their 
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Integer, MetaData
+from typing import Any
+
+from sqlalchemy import BigInteger, Dialect, Integer, LargeBinary, MetaData
+from sqlalchemy.types import TypeDecorator
+
+from hundredfold.store.shortkeys import lengthened, shortened
 
 metadata = MetaData(
     naming_convention={
@@ -18,3 +23,16 @@ metadata = MetaData(
 )
 
 BigId = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class ShortKey(TypeDecorator[str]):
+    """A column of texts that is stored shortened."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> bytes | None:  # noqa: D102
+        return None if value is None else shortened(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:  # noqa: D102
+        return None if value is None else lengthened(bytes(value))

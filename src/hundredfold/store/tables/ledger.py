@@ -18,8 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-from hundredfold.store.shortkeys import ShortKey
-from hundredfold.store.tables.base import BigId, metadata
+from hundredfold.store.tables.base import BigId, ShortKey, metadata
 
 # Small dimension tables keep a ledger row short. `bookings` says who a request is booked to, and by what an
 # allocation rule may know it: the folder it was made in, the provider's id of the API key, a label.

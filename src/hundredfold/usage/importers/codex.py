@@ -1,0 +1,333 @@
+"""Codex rollouts: `$CODEX_HOME/sessions/YYYY/MM/DD/rollout-….jsonl` and `archived_sessions/`.
+
+Newer files hold one `token_usage_record` per response, keyed by the response's id, so that copies, forks and
+rows from the wire are the same request. Older ones hold only running totals (`token_count`), which newer ones
+repeat, without what compaction used. A file that an older program began and a newer one went on with counts
+by totals until its first record. Which tier was served is not in the log: the one asked for is billed.
+
+Source of the format: openai/codex, `codex-rs/protocol` (RolloutItem, TokenUsageInfo), and rollouts of 0.98 to
+0.163.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from hundredfold.usage.importers.protocol import (
+    Complain,
+    Found,
+    Place,
+    Places,
+    Row,
+    Thread,
+    Threads,
+    at_us,
+    impossible,
+    possible,
+)
+from hundredfold.usage.importers.totals import NOTHING, Chain, Total, difference
+from hundredfold.vocabulary import Tier, digest
+
+#: the first version whose logs have a record of each response
+RECORDS_SINCE = (0, 151)
+TIERS: dict[str, Tier] = {"priority": "fast", "fast": "fast", "flex": "flex", "batch": "batch"}
+
+_TIME = rb'"timestamp":"[^"\\]*"'
+_OTHER = rb'"payload":\{"type":"(?!token_count"|thread_settings_applied")'
+_LINES = rb'(?!event_msg"|token_usage_record"|turn_context"|session_meta")'
+_SKIP = rb'\{(?:%b,)?(?:%b|"type":"(?:event_msg",(?:%b,)?%b|%b))' % (_TIME, _OTHER, _TIME, _OTHER, _LINES)
+
+
+class _Tokens(Struct):
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    cache_write_input_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_output_tokens: int = 0
+
+
+class _Info(Struct):
+    total_token_usage: _Tokens | None = None
+
+
+class _Settings(Struct):
+    model: str | None = None
+    service_tier: str | None | UnsetType = UNSET
+
+
+class _Payload(Struct):
+    """The fields that matter of every kind of line."""
+
+    type: str = ""
+    response_id: str = ""
+    turn_id: str = ""
+    usage: _Tokens | None = None
+    info: _Info | None = None
+    thread_settings: _Settings | None = None
+    model: str | None = None
+    model_provider: str | None = None
+    id: str = ""
+    forked_from_id: str | None = None
+    parent_thread_id: str | None = None
+    source: msgspec.Raw = msgspec.Raw()
+    cwd: str | None = None
+    cli_version: str | None = None
+
+
+class _Line(Struct):
+    timestamp: str = ""
+    type: str = ""
+    payload: _Payload | None = None
+
+
+class _Kind(Struct):
+    type: str = ""
+
+
+class _Source(Struct):
+    subagent: Any = None
+
+
+class _State(Struct):
+    """What a file's parser must know to go on.
+
+    `counts` says what requests are taken from: "totals", "records", or "" while that is open, with the one
+    total seen so far in `held`.
+    """
+
+    thread: str = ""
+    parent: str = ""
+    provider: str = "openai"
+    cwd: str = ""
+    model: str = ""
+    tier: Tier = "standard"
+    counts: str = "totals"
+    held: tuple[int, Total] | None = None
+    total: Total = NOTHING
+    totals: int = 0
+    epoch: int = 0
+    last: Total | None = None
+    last_us: int = 0
+
+
+_line = msgspec.json.Decoder(_Line)
+_kind = msgspec.json.Decoder(_Kind)
+_source = msgspec.json.Decoder(_Source)
+_state = msgspec.msgpack.Decoder(_State)
+
+
+class Codex:
+    """`LogFormat` for Codex rollouts."""
+
+    name = "codex"
+    skip = re.compile(_SKIP)
+
+    def homes(self) -> list[Path]:
+        """See `LogFormat.homes`."""
+        return [Path(os.environ.get("CODEX_HOME") or Path.home() / ".codex")]
+
+    def folders(self, home: Path) -> list[Path]:
+        """See `LogFormat.folders`."""
+        return [home / "sessions", home / "archived_sessions"]
+
+    def is_log(self, name: str) -> bool:
+        """See `LogFormat.is_log`."""
+        return name.endswith(".jsonl")
+
+    def parser(self, path: str, state: bytes, threads: Threads, complain: Complain) -> Rollout:
+        """See `LogFormat.parser`."""
+        return Rollout(path, state, threads, complain)
+
+
+class Rollout:
+    """`Parser` for one rollout. Lines are put in the order of their times before they are counted."""
+
+    def __init__(self, path: str, state: bytes, threads: Threads, complain: Complain) -> None:
+        self._state = _state.decode(state) if state else _State()
+        self._name = os.path.basename(path)
+        self._threads, self._complain = threads, complain
+        self._events: list[tuple[int, int, _Payload, str]] = []
+        self._recorded = self._state.counts == "records"
+        self._places = Places()
+        self._rows: dict[str, Row] = {}
+        self._chain: Chain | None = None
+
+    def line(self, offset: int, line: bytes) -> None:
+        """See `Parser.line`."""
+        if self._recorded and line.find(b'"token_count"', 0, 120) >= 0:
+            return
+        try:
+            read = _line.decode(line)
+        except msgspec.DecodeError as error:
+            self._unreadable(offset, line, error)
+            return
+        payload = read.payload
+        if payload is None:
+            return
+        if read.type == "token_usage_record":
+            self._recorded = True
+            if payload.usage is None:
+                self._complain(offset, "a token_usage_record without usage")
+                return
+        elif read.type == "session_meta":
+            self._begin(payload)
+            return
+        elif read.type == "event_msg":
+            if payload.thread_settings is None and (
+                payload.info is None or not payload.info.total_token_usage
+            ):
+                return
+        elif read.type != "turn_context":
+            return
+        try:
+            self._events.append((at_us(read.timestamp), offset, payload, read.type))
+        except (ValueError, OverflowError):
+            self._complain(offset, f"the time {read.timestamp[:40]!r} can't be read")
+
+    def end(self) -> Found:
+        """See `Parser.end`."""
+        self._events.sort(key=lambda event: event[:2])
+        for at, offset, payload, kind in self._events:
+            if kind == "token_usage_record":
+                self._record(at, offset, payload)
+            elif payload.info is not None:
+                self._total(at, offset, payload.info)
+            else:
+                self._settle(payload)
+        threads: list[Thread] = self._chain.record() if self._chain else []
+        rows = list(self._rows.values())
+        return Found(rows, self._places.found, msgspec.msgpack.encode(self._state), threads)
+
+    def _unreadable(self, offset: int, line: bytes, error: msgspec.DecodeError) -> None:
+        """Complain, unless the line is of a kind that does not count anyway."""
+        try:
+            kind = _kind.decode(line).type
+        except msgspec.DecodeError:
+            self._complain(offset, f"not JSON: {error}")
+            return
+        if kind in ("token_usage_record", "session_meta", "turn_context", "event_msg"):
+            self._complain(offset, f"{kind}: {error}")
+
+    def _begin(self, meta: _Payload) -> None:
+        """A session's head: the first is the thread's own, unless the file's name says it is another's."""
+        state = self._state
+        if state.thread and (state.thread in self._name or meta.id not in self._name):
+            return
+        state.thread, state.cwd = meta.id, meta.cwd or state.cwd
+        state.provider = meta.model_provider or "openai"
+        state.parent = meta.forked_from_id or meta.parent_thread_id or _spawned_by(meta.source) or ""
+        if _version(meta.cli_version or "") >= RECORDS_SINCE:
+            # What a child replays of its parent are totals alone; all that it used itself has records.
+            state.counts = "records" if state.parent else ""
+        self._recorded = self._recorded or state.counts == "records"
+
+    def _settle(self, payload: _Payload) -> None:
+        state = self._state
+        settings = payload.thread_settings
+        if settings is None:
+            state.model, state.cwd = payload.model or state.model, payload.cwd or state.cwd
+            return
+        state.model = settings.model or state.model
+        if settings.service_tier is not UNSET:
+            state.tier = TIERS.get(settings.service_tier or "", "standard")
+
+    def _record(self, at: int, offset: int, payload: _Payload) -> None:
+        state, usage = self._state, payload.usage
+        assert usage is not None
+        used: Total = (
+            usage.input_tokens,
+            usage.cached_input_tokens,
+            usage.output_tokens,
+            usage.reasoning_output_tokens,
+        )
+        if state.counts != "records":
+            before, state.counts = state.counts, "records"
+            if before == "" and state.held is not None and difference(state.held[1], state.total) != used:
+                self._count(state.held[0], offset, state.held[1])  # of an older program
+            state.held = None
+            if before == "totals" and state.last == used:
+                return  # the total that came with this record was counted when the record was not there yet
+        key = payload.response_id or digest(
+            "codex", state.thread or self._name, payload.turn_id, str(at), str(used)
+        )
+        self._keep(key, at, offset, used, usage.cache_write_input_tokens)
+
+    def _total(self, at: int, offset: int, info: _Info) -> None:
+        state, tokens = self._state, info.total_token_usage
+        if tokens is None or state.counts == "records":
+            return
+        total: Total = (
+            tokens.input_tokens,
+            tokens.cached_input_tokens,
+            tokens.output_tokens,
+            tokens.reasoning_output_tokens,
+        )
+        if state.counts == "":
+            if state.held is None:
+                state.held = (at, total)
+            if state.held[1] == total:
+                return
+            # A second total and no record: this is a file of the older kind after all.
+            state.counts = "totals"
+            held, state.held = state.held, None
+            self._count(held[0], offset, held[1])
+        self._count(at, offset, total)
+
+    def _count(self, at: int, offset: int, total: Total) -> None:
+        """A running total; what it adds to the one before is a request."""
+        state = self._state
+        if total == state.total or at < state.last_us:
+            return  # said again; or late, and within a total that was counted
+        if min(total) < 0:
+            self._complain(offset, f"a running total of {min(total)} tokens")
+            return
+        if total[0] + total[2] < state.total[0] + state.total[2]:
+            state.epoch += 1  # it began anew
+            state.total = NOTHING
+        if self._chain is None:
+            self._chain = Chain(state.thread or self._name, state.parent, state.totals, self._threads)
+        name, counted = self._chain.add(total, state.epoch)
+        state.totals += 1
+        used = difference(total, state.total)
+        state.total, state.last, state.last_us = total, used, at
+        if not counted:
+            self._keep(_thread_key(state.thread or self._name) + name, at, offset, used, 0)
+
+    def _keep(self, key: str, at: int, offset: int, used: Total, write: int) -> None:
+        state = self._state
+        counts = (used[0], used[1], write, 0, used[2], used[3])
+        if wrong := impossible(*counts):
+            self._complain(offset, f"{wrong}; what is possible of it is counted")
+            counts = possible(*counts)
+        model = state.model or "unknown"
+        place = Place(state.provider, "responses", model, state.tier, "", "codex", state.cwd)
+        number = self._places.number(place)
+        if key not in self._rows:
+            self._rows[key] = (key, number, at, *counts)
+
+
+def _thread_key(thread: str) -> str:
+    """The thread's id as hexadecimal digits, which the ledger stores in half the room."""
+    digits = thread.replace("-", "").lower()
+    return digits if len(digits) == 32 and not set(digits) - set("0123456789abcdef") else digest(thread)
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(one) for one in re.findall(r"\d+", text)[:2])
+
+
+def _spawned_by(source: msgspec.Raw) -> str | None:
+    """`source.subagent.thread_spawn.parent_thread_id`; a source may be a mere word."""
+    if not source:
+        return None
+    try:
+        spawned = _source.decode(source).subagent
+        return str(spawned["thread_spawn"]["parent_thread_id"])
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return None

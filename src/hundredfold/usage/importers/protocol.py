@@ -1,0 +1,181 @@
+"""What a log format is to the importer, and the records that flow from its parser to the ledger.
+
+A format finds its files below a home and makes a parser for each. A parser is fed the lines that may count, in
+the order they stand in, and hands out rows at the end of what there is. What it must know to go on later, it
+puts into `state`. Nothing here imports a database: reading may run in a process of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from msgspec import Struct
+
+from hundredfold.usage.consistency import MOST_TOKENS, consistent
+from hundredfold.vocabulary import Tier, Usage
+
+#: of one request: its response's id; where it was made (an index into `Found.places`); when, in UTC
+#: microseconds; then tokens: input, cached, cache_write, cache_write_1h, output, reasoning
+Row = tuple[str, int, int, int, int, int, int, int, int]
+
+
+class Place(Struct, frozen=True):
+    """What rows have in common: the route they took, the agent that made them, and the folder it worked in.
+
+    `provider` names the price rows; `served_tier` is "" where the log does not say it. `project`, `person`,
+    `api_key` and `label` are what the log itself says of them, mostly nothing.
+    """
+
+    provider: str
+    dialect: str
+    model: str
+    tier: Tier
+    served_tier: str
+    agent: str
+    cwd: str = ""
+    project: str = ""
+    person: str = ""
+    api_key: str = ""
+    label: str = ""
+
+
+class Trouble(Struct, frozen=True):
+    """What could not be read. `line` is 1-based; 0 if it is the whole file."""
+
+    path: str
+    line: int
+    what: str
+
+
+class Thread(Struct, frozen=True):
+    """A thread that is counted by its running totals: see `store.tables.imports`."""
+
+    thread: str
+    parent: str
+    counted_from: int
+    chain: bytes
+
+
+class Found(Struct):
+    """What a parser read: rows with their places, what of threads is new, and where it stands.
+
+    `skipped` counts what is no request of a model by reason.
+    """
+
+    rows: list[Row]
+    places: list[Place]
+    state: bytes
+    threads: list[Thread] = []
+    skipped: dict[str, int] = {}
+
+
+Complain = Callable[[int, str], None]
+"""Says what is wrong with the line at a byte offset of the file."""
+
+
+class Threads(Protocol):
+    """What is known of threads so far, from this import and earlier ones."""
+
+    def thread(self, name: str) -> Thread | None:
+        """The thread of that name."""
+
+    def children(self, name: str) -> list[Thread]:
+        """The threads that were forked from it."""
+
+
+class Parser(Protocol):
+    """Reads the lines of one file."""
+
+    def line(self, offset: int, line: bytes) -> None:
+        """Take the next line that may count; it begins at `offset` and has no line end."""
+
+    def end(self) -> Found:
+        """All lines there are have been taken."""
+
+
+class LogFormat(Protocol):
+    """One kind of log. `skip` matches the beginning of lines that certainly don't count."""
+
+    name: str
+    skip: re.Pattern[bytes]
+
+    def homes(self) -> list[Path]:
+        """Where this user's logs are if nothing else is said."""
+
+    def folders(self, home: Path) -> list[Path]:
+        """The folders of a home (or files of their own) that hold logs."""
+
+    def is_log(self, name: str) -> bool:
+        """Whether a file of that name is one."""
+
+    def parser(self, path: str, state: bytes, threads: Threads, complain: Complain) -> Parser:
+        """A parser for the file, going on from `state` (b"" at its beginning)."""
+
+
+class Places:
+    """Gives each distinct place a number."""
+
+    def __init__(self) -> None:
+        self.found: list[Place] = []
+        self._numbers: dict[Place, int] = {}
+
+    def number(self, place: Place) -> int:
+        """The place's number."""
+        number = self._numbers.get(place)
+        if number is None:
+            number = self._numbers[place] = len(self.found)
+            self.found.append(place)
+        return number
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def at_us(text: str) -> int:
+    """A time in ISO 8601 as UTC microseconds; without a zone it is UTC.
+
+    Raises:
+        ValueError: it is no time.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def impossible(input_: int, cached: int, write: int, write_1h: int, output: int, reasoning: int) -> str:
+    """Why these counts can't be true; "" if they can."""
+    least = min(input_, cached, write, write_1h, output, reasoning)
+    if least < 0:
+        return f"a count of {least} tokens"
+    if max(input_, output) > MOST_TOKENS:
+        return f"a count of {max(input_, output):,} tokens"
+    if cached + write > input_:
+        return f"{cached + write:,} cached tokens of {input_:,} input tokens"
+    if write_1h > write:
+        return f"{write_1h:,} tokens cached for an hour of {write:,} cached"
+    if reasoning > output:
+        return f"{reasoning:,} reasoning tokens of {output:,} output tokens"
+    return ""
+
+
+def possible(
+    input_: int, cached: int, write: int, write_1h: int, output: int, reasoning: int
+) -> tuple[int, int, int, int, int, int]:
+    """The counts as `usage.consistency.consistent` makes them."""
+    made = consistent(
+        Usage(
+            input=input_,
+            cached=cached,
+            cache_write=write,
+            cache_write_1h=write_1h,
+            output=output,
+            reasoning=reasoning,
+        )
+    )
+    return (made.input, made.cached, made.cache_write, made.cache_write_1h, made.output, made.reasoning)
