@@ -61,7 +61,7 @@ class Session:
         id_ = f"msg_{chance.getrandbits(140):035x}"
         request = {} if chance.random() < 0.1 else {"requestId": f"req_{chance.getrandbits(120):030x}"}
         snapshots = chance.choice((1, 1, 2, 3))
-        seen = sorted(chance.randint(1, output) for _ in range(snapshots - 1)) + [output]
+        seen = [*sorted(chance.randint(1, output) for _ in range(snapshots - 1)), output]
         for number, so_far in enumerate(seen):
             counted: dict[str, Any] = {
                 "input_tokens": plain,
@@ -89,7 +89,7 @@ class Session:
                 "stop_reason": None,
                 "usage": counted,
             }
-            stamp = self._line("assistant", {"message": message, **request}, side, chance.randint(100, 1_500))
+            self._line("assistant", {"message": message, **request}, side, chance.randint(100, 1_500))
             if number == 0:
                 first_us = self.clock.us
         tier = "fast" if fast else "standard"

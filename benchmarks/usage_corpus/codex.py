@@ -61,7 +61,8 @@ class Session:
         self.odd = chance.random() < 0.15  # another order of keys
         self.total = Usage()
         self._context = chance.randint(9_000, 40_000)
-        self._model, self._tier = chance.choice(MODELS), "standard"
+        self._model = chance.choice(MODELS)
+        self._tier: Tier = "standard"
         #: what a fork copies: lines without their time
         self.history: list[dict[str, Any]] = []
         if parent is not None:

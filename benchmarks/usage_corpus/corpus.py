@@ -25,7 +25,7 @@ TYPICAL_OUTPUT = 6_000
 
 
 class Corpus:
-    """Two homes under `folder` with logs, and the truth about them. `giant` is one line's size; 0 for none."""
+    """Two homes under `folder` with logs, and the truth about them. `giant`: one line's size."""
 
     def __init__(self, folder: Path, seed: int, *, giant: int = 0, requests_a_session: int = 60) -> None:
         self.codex_home, self.claude_home = folder / ".codex", folder / ".claude"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import random
 
-_WORDS = (
-    "error warning ok running compiled src/lib.rs tests/test_api.py def return import None self.assertEqual "
-    "diff --git index @@ +++ --- const await async function export default npm node_modules Traceback most "
-    "recent call last File line in raise ValueError expected got passed failed skipped usage tokens cache "
-    'input output 0x7ffd 12:04:31 2026-05-01 "type" "usage" "token_count" "output_tokens" {"id": 1} [1, 2]'
-).split(" ")
+_TEXT = """
+error warning ok running compiled src/lib.rs tests/test_api.py def return import None self.assertEqual diff
+--git index @@ +++ --- const await async function export default npm node_modules Traceback most recent call
+last File line in raise ValueError expected got passed failed skipped usage tokens cache input output
+0x7ffd 12:04:31 2026-05-01 "type" "usage" "token_count" "output_tokens" {"id": 1} [1,2]
+"""
+_WORDS = _TEXT.split()
 LINES = 20_000
 
 

@@ -247,3 +247,4 @@ def groupings_of(by: Sequence[str]) -> tuple[Grouping, ...]:
 
 app = App(name="spend", default_parameter=Parameter(negative=()), help_format="plaintext")
 app.default(spend)
+app.command("hundredfold.cli.spend_import:import_command", name="import", help="Read logs into the ledger.")

@@ -18,7 +18,6 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from hundredfold.errors import ConfigError, StorageError
 from hundredfold.store.statements import MIGRATIONS as MIGRATIONS
-from hundredfold.store.statements import PRAGMAS
 from hundredfold.store.statements import newest_revision as newest_revision
 
 

@@ -1,1 +1,1 @@
-"""Reading what other programs and providers recorded of model requests into the ledger, one module a format."""
+"""Reading what other programs and providers recorded of requests into the ledger, one module a format."""

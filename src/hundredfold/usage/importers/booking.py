@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import re
 
 from hundredfold.store.statements import Store
 from hundredfold.usage.importers.keeping import Booked
@@ -51,8 +51,8 @@ class Books:
         if not folder:
             return ""
         if folder not in self._by_folder:
-            inside = os.path.join(folder, "")
-            owner = (slug for root, slug in self._roots if inside.startswith(os.path.join(root, "")))
-            name = os.path.basename(folder.rstrip("/\\")) or folder
+            inside = folder.rstrip("/") + "/"
+            owner = (slug for root, slug in self._roots if inside.startswith(root.rstrip("/") + "/"))
+            name = re.split(r"[/\\]", folder.rstrip("/\\"))[-1] or folder
             self._by_folder[folder] = next(owner, name)
         return self._by_folder[folder]

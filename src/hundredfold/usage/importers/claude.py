@@ -67,7 +67,7 @@ class _Line(Struct):
     type: str = ""
     timestamp: str = ""
     cwd: str | None = None
-    requestId: str | None = None  # noqa: N815
+    requestId: str | None = None
     message: _Message | None = None
 
 

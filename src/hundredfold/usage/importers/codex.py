@@ -58,7 +58,7 @@ class _Info(Struct):
 
 class _Settings(Struct):
     model: str | None = None
-    service_tier: str | None | UnsetType = UNSET
+    service_tier: str | UnsetType | None = UNSET
 
 
 class _Payload(Struct):
@@ -150,7 +150,7 @@ class Rollout:
 
     def __init__(self, path: str, state: bytes, threads: Threads, complain: Complain) -> None:
         self._state = _state.decode(state) if state else _State()
-        self._name = os.path.basename(path)
+        self._name = Path(path).name
         self._threads, self._complain = threads, complain
         self._events: list[tuple[int, int, _Payload, str]] = []
         self._recorded = self._state.counts == "records"

@@ -19,7 +19,7 @@ def walk(
     while waiting:
         folder = waiting.pop()
         try:
-            about = os.stat(folder)
+            about = Path(folder).stat()
             if (about.st_dev, about.st_ino) in seen:
                 continue
             seen.add((about.st_dev, about.st_ino))

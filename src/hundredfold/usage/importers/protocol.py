@@ -1,8 +1,8 @@
 """What a log format is to the importer, and the records that flow from its parser to the ledger.
 
-A format finds its files below a home and makes a parser for each. A parser is fed the lines that may count, in
-the order they stand in, and hands out rows at the end of what there is. What it must know to go on later, it
-puts into `state`. Nothing here imports a database: reading may run in a process of its own.
+A format finds its files below a home and makes a parser for each. A parser is fed the lines that may count,
+in the order they stand in, and hands out rows at the end of what there is. What it must know to go on later,
+it puts into `state`. Nothing here imports a database: reading may run in a process of its own.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Importing logs: which files hold something new, reading them, and keeping what they say.
 
-A file that is as it was is not opened. Of one that has grown only the new lines are read; one that was moved is
-known by its inode; one that was rewritten is read anew, and what the ledger has of it stays. Where much is new,
-a second process reads while this one writes.
+A file that is as it was is not opened. Of one that has grown only the new lines are read; one that was moved
+is known by its inode; one that was rewritten is read anew, and what the ledger has of it stays. Where much is
+new, a second process reads while this one writes.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ def _tasks(
                     continue
                 behind = cursor.offset if cursor is not None and cursor.offset <= about.st_size else 0
                 tasks.append(Task(format_, path, cursor, about.st_size - behind))
-    tasks.sort(key=lambda task: (task.format.name, os.path.basename(task.path), task.path))
+    tasks.sort(key=lambda task: (task.format.name, task.path.rpartition("/")[2], task.path))
     return tasks
 
 

@@ -1,8 +1,8 @@
 """Requests out of running totals: older Codex logs say only how much a thread has used so far.
 
-Each change of the total is a request. Forks and spawned agents replay their parent's totals with new times, so
-what a thread's totals share with those of its parent, from their beginning on, is counted once: by whichever
-of the two was read first. Totals are remembered as 8 bytes each, in their order (`chain`).
+Each change of the total is a request. Forks and spawned agents replay their parent's totals with new times,
+so what a thread's totals share with those of its parent, from their beginning on, is counted once: by
+whichever of the two was read first. Totals are remembered as 8 bytes each, in their order (`chain`).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ _MASK = (1 << 64) - 1
 
 
 class Chain:
-    """The totals of one thread, of which a file's reader has seen so many before (another copy of the file may
-    have shown more)."""
+    """The totals of one thread, of which a file's reader has seen so many before (another copy of the file
+    may have shown more)."""
 
     def __init__(self, thread: str, parent: str, seen: int, threads: Threads) -> None:
         self._thread, self._parent = thread, parent

@@ -1,0 +1,196 @@
+"""Other systems' model calls: OpenTelemetry's GenAI attributes, in OTLP JSON or as plain JSON lines.
+
+Each line (or each file that is one JSON document) is one of
+
+- an OTLP/JSON export (`resourceSpans` or `resourceLogs`), as the collector's file exporter writes it: every
+  span or log record with `gen_ai.usage.input_tokens` or `gen_ai.usage.output_tokens` is a request;
+- a flat object, `{"timestamp": "2026-11-01T10:00:00Z", "id": "…", "gen_ai.provider.name": "openai",
+  "gen_ai.request.model": "gpt-5.5", "gen_ai.usage.input_tokens": 1200, …}`.
+
+`cache_read` and `reasoning` tokens are parts of input and output. Attributes that are read besides:
+`gen_ai.response.id` (else `id`, else trace and span id), `gen_ai.response.model`,
+`gen_ai.usage.cache_creation.input_tokens`, `openai.request.service_tier`, `openai.response.service_tier`,
+`service.name` (as the agent), `hundredfold.project`, `hundredfold.person`, `hundredfold.label`.
+
+Sources: OpenTelemetry semantic conventions for generative AI 1.37; opentelemetry-proto, JSON mapping (64-bit
+integers are strings).
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hundredfold.usage.importers.protocol import (
+    Complain,
+    Found,
+    Place,
+    Places,
+    Row,
+    Threads,
+    at_us,
+    impossible,
+    possible,
+)
+from hundredfold.vocabulary import Tier, digest
+
+_USAGE = "gen_ai.usage."
+#: what older conventions and exporters call it
+_OLDER = {
+    "input_tokens": ("prompt_tokens",),
+    "output_tokens": ("completion_tokens",),
+    "cache_read.input_tokens": ("cache_read_input_tokens", "cached_input_tokens"),
+    "cache_creation.input_tokens": ("cache_creation_input_tokens",),
+    "reasoning.output_tokens": ("reasoning_tokens", "reasoning_output_tokens"),
+}
+_TIERS: dict[str, Tier] = {
+    "priority": "fast",
+    "fast": "fast",
+    "flex": "flex",
+    "batch": "batch",
+}
+_PROVIDERS = {"gcp.gemini": "google", "gcp.vertex_ai": "google", "gcp.gen_ai": "google", "google": "google"}
+
+
+class Otlp:
+    """`LogFormat` for OTLP JSON and JSON lines."""
+
+    name = "otlp"
+    skip = re.compile(rb"(?!)")
+
+    def homes(self) -> list[Path]:
+        """Nobody knows where other systems log."""
+        return []
+
+    def folders(self, home: Path) -> list[Path]:
+        """What is given."""
+        return []
+
+    def is_log(self, name: str) -> bool:
+        """See `LogFormat.is_log`."""
+        return name.endswith((".json", ".jsonl", ".ndjson"))
+
+    def parser(self, path: str, state: bytes, threads: Threads, complain: Complain) -> Export:
+        """See `LogFormat.parser`."""
+        return Export(complain)
+
+
+class Export:
+    """`Parser` for one file."""
+
+    def __init__(self, complain: Complain) -> None:
+        self._complain = complain
+        self._places = Places()
+        self._rows: dict[tuple[str, str], Row] = {}
+        self._skipped = 0
+
+    def line(self, offset: int, line: bytes) -> None:
+        """See `Parser.line`."""
+        if not line.strip():
+            return
+        try:
+            value = msgspec.json.decode(line)
+        except msgspec.DecodeError as error:
+            self._complain(offset, f"not JSON: {error}")
+            return
+        if not isinstance(value, dict):
+            self._complain(offset, "not a JSON object")
+            return
+        try:
+            self._object(offset, value)
+        except (TypeError, ValueError, AttributeError, KeyError, OverflowError) as error:
+            self._complain(offset, f"not as OTLP or the documented lines have it: {error}")
+
+    def end(self) -> Found:
+        """See `Parser.end`."""
+        skipped = {"records without tokens": self._skipped} if self._skipped else {}
+        return Found(list(self._rows.values()), self._places.found, b"", [], skipped)
+
+    def _object(self, offset: int, value: dict[str, Any]) -> None:
+        exported = [
+            (resource.get("resource"), record)
+            for groups, scopes, records in (
+                ("resourceSpans", "scopeSpans", "spans"),
+                ("resourceLogs", "scopeLogs", "logRecords"),
+            )
+            for resource in value.get(groups, ())
+            for scope in resource.get(scopes, ())
+            for record in scope.get(records, ())
+        ]
+        if not exported and not {"resourceSpans", "resourceLogs"} & value.keys():
+            self._request(offset, value, _time_of(value), str(value.get("id") or ""))
+        for resource, record in exported:
+            said = _attributes((resource or {}).get("attributes", ())) | _attributes(
+                record.get("attributes", ())
+            )
+            nanoseconds = record.get("endTimeUnixNano") or record.get("timeUnixNano") or 0
+            span = ":".join(filter(None, (record.get("traceId"), record.get("spanId"))))
+            self._request(offset, said, int(nanoseconds) // 1000, span)
+
+    def _request(self, offset: int, said: dict[str, Any], at: int, spare_key: str) -> None:
+        counts = [_count(said, name) for name in ("input_tokens", "output_tokens")]
+        if counts == [None, None]:
+            self._skipped += 1
+            return
+        if at <= 0:
+            raise ValueError("it has no time")
+        input_, output = counts[0] or 0, counts[1] or 0
+        cached = _count(said, "cache_read.input_tokens") or 0
+        write = _count(said, "cache_creation.input_tokens") or 0
+        reasoning = _count(said, "reasoning.output_tokens") or 0
+        used = (input_, cached, write, 0, output, reasoning)
+        if wrong := impossible(*used):
+            self._complain(offset, f"{wrong}; what is possible of it is counted")
+            used = possible(*used)
+        provider = str(said.get("gen_ai.provider.name") or said.get("gen_ai.system") or "unknown")
+        asked = str(
+            said.get("openai.request.service_tier") or said.get("gen_ai.openai.request.service_tier") or ""
+        )
+        served = str(
+            said.get("openai.response.service_tier") or said.get("gen_ai.openai.response.service_tier") or ""
+        )
+        place = Place(
+            provider=_PROVIDERS.get(provider, provider),
+            dialect="otlp",
+            model=str(said.get("gen_ai.response.model") or said.get("gen_ai.request.model") or "unknown"),
+            tier=_TIERS.get(served or asked, "standard"),
+            served_tier=served,
+            agent=str(said.get("service.name") or ""),
+            project=str(said.get("hundredfold.project") or ""),
+            person=str(said.get("hundredfold.person") or said.get("user.id") or ""),
+            label=str(said.get("hundredfold.label") or ""),
+        )
+        key = str(said.get("gen_ai.response.id") or spare_key)
+        key = key or digest("otlp", str(at), place.provider, place.model, str(used))
+        identity = (key, place.provider)
+        if identity not in self._rows:
+            self._rows[identity] = (key, self._places.number(place), at, *used)
+
+
+def _count(said: dict[str, Any], name: str) -> int | None:
+    """A count of tokens by its name or an older one of it; text with digits is a number in OTLP JSON."""
+    for one in (name, *_OLDER[name]):
+        value = said.get(_USAGE + one)
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | str | float) or int(value) != float(value):
+            raise ValueError(f"{_USAGE}{one} is {value!r}")
+        return int(value)
+    return None
+
+
+def _time_of(value: dict[str, Any]) -> int:
+    time = value.get("timestamp") or value.get("time") or ""
+    return at_us(time) if isinstance(time, str) else int(float(time) * 1_000_000)
+
+
+def _attributes(pairs: Any) -> dict[str, Any]:
+    """OTLP's list of key and typed value as a dictionary of the plain ones."""
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        for kind, value in pair["value"].items():
+            found[pair["key"]] = int(value) if kind == "intValue" else value
+    return found
