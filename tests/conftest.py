@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import tempfile
 import uuid
@@ -62,6 +63,22 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
         opened = open_database(sqlite_url(tmp_path / "test.db"))
     else:
         opened = open_database(request.getfixturevalue("postgres_url"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty, migrated SQLite database: a copy is made sooner than another."""
+    path = tmp_path_factory.mktemp("migrated") / "empty.db"
+    open_database(sqlite_url(path)).close()
+    return path
+
+
+@pytest.fixture
+def sqlite_database(migrated_file: Path, tmp_path: Path) -> Iterator[Database]:
+    """An empty, migrated SQLite database, for tests that need not run on both."""
+    opened = open_database(sqlite_url(Path(shutil.copy(migrated_file, tmp_path / "test.db"))))
     yield opened
     opened.close()
 

@@ -29,13 +29,13 @@ def test_snapshots_and_resumed_copies_are_one_request(database: Database, tmp_pa
     agree(database)
 
 
-def test_cache_writes_of_both_ages_and_fast(database: Database, tmp_path: Path) -> None:
+def test_cache_writes_of_both_ages_and_fast(sqlite_database: Database, tmp_path: Path) -> None:
     write(
         tmp_path / "projects" / "a.jsonl",
         [message(1, "m1", output=9, write=300, write_1h=100, speed="fast"), message(2, "m2", output=9)],
     )
-    take_in(database, tmp_path, "claude")
-    first, second = rows(database)
+    take_in(sqlite_database, tmp_path, "claude")
+    first, second = rows(sqlite_database)
     assert (first["input"], first["cached"], first["cache_write"], first["cache_write_1h"]) == (
         1305,
         1000,
@@ -45,7 +45,7 @@ def test_cache_writes_of_both_ages_and_fast(database: Database, tmp_path: Path) 
     assert (first["tier"], first["served_tier"], second["tier"]) == ("fast", "fast", "standard")
 
 
-def test_what_is_no_answer_does_not_count(database: Database, tmp_path: Path) -> None:
+def test_what_is_no_answer_does_not_count(sqlite_database: Database, tmp_path: Path) -> None:
     usage = {"input_tokens": 10**6, "output_tokens": 10**6}
     sums = {"type": "user", "toolUseResult": {"usage": usage}, "message": {"role": "user", "content": "x"}}
     inner = {
@@ -57,6 +57,6 @@ def test_what_is_no_answer_does_not_count(database: Database, tmp_path: Path) ->
     synthetic["message"]["model"] = "<synthetic>"
     texts = [json.dumps(one).encode() for one in (sums, inner, synthetic)]
     write(tmp_path / "projects" / "a.jsonl", [*texts, message(1, "m1", output=9)])
-    report = take_in(database, tmp_path, "claude")
-    assert (len(rows(database)), report.troubles) == (1, [])
+    report = take_in(sqlite_database, tmp_path, "claude")
+    assert (len(rows(sqlite_database)), report.troubles) == (1, [])
     assert report.skipped == {"messages that no model made": 1}

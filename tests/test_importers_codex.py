@@ -53,7 +53,7 @@ def test_records_count_and_what_repeats_them_does_not(database: Database, tmp_pa
     }
 
 
-def test_running_totals_count_their_changes(database: Database, tmp_path: Path) -> None:
+def test_running_totals_count_their_changes(sqlite_database: Database, tmp_path: Path) -> None:
     rollout(
         tmp_path,
         [
@@ -62,8 +62,8 @@ def test_running_totals_count_their_changes(database: Database, tmp_path: Path) 
             count(5, wire(300, 200, 25)), count(6, wire(40, 0, 4)),  # a program that began anew
         ],
     )  # fmt: skip
-    take_in(database, tmp_path)
-    assert used(database) == [(100, 50, 10), (200, 150, 15), (40, 0, 4)]
+    take_in(sqlite_database, tmp_path)
+    assert used(sqlite_database) == [(100, 50, 10), (200, 150, 15), (40, 0, 4)]
 
 
 @pytest.mark.parametrize("parents_first", [True, False])
@@ -71,7 +71,7 @@ def test_running_totals_count_their_changes(database: Database, tmp_path: Path) 
     "source": {"subagent": {"thread_spawn": {"parent_thread_id": THREAD}}}
 }])  # fmt: skip
 def test_what_a_fork_replays_is_its_parents(
-    database: Database, tmp_path: Path, kin: dict[str, object], parents_first: bool
+    sqlite_database: Database, tmp_path: Path, kin: dict[str, object], parents_first: bool
 ) -> None:
     shared = [count(3, wire(100, 50, 10)), count(4, wire(300, 200, 25))]
     replayed = [count(53, wire(100, 50, 10)), count(54, wire(300, 200, 25))]
@@ -87,11 +87,11 @@ def test_what_a_fork_replays_is_its_parents(
     rollout(homes[0] if parents_first else homes[1], parent)
     rollout(homes[1] if parents_first else homes[0], child, CHILD)
     for home in (*homes, *homes):
-        take_in(database, home)
-    assert sorted(used(database)) == [(80, 5, 6), (90, 10, 5), (100, 50, 10), (200, 150, 15)]
+        take_in(sqlite_database, home)
+    assert sorted(used(sqlite_database)) == [(80, 5, 6), (90, 10, 5), (100, 50, 10), (200, 150, 15)]
 
 
-def test_siblings_that_used_the_same_both_count(database: Database, tmp_path: Path) -> None:
+def test_siblings_that_used_the_same_both_count(sqlite_database: Database, tmp_path: Path) -> None:
     other = CHILD[:-1] + "3"
     rollout(tmp_path, [meta(version=OLD), context(1), count(3, wire(100, 50, 10))])
     for thread in (CHILD, other):
@@ -101,36 +101,41 @@ def test_siblings_that_used_the_same_both_count(database: Database, tmp_path: Pa
             count(54, wire(150, 60, 12)),
         ]
         rollout(tmp_path, lines, thread)
-    take_in(database, tmp_path)
-    assert sorted(used(database)) == [(50, 10, 2), (50, 10, 2), (100, 50, 10)]
+    take_in(sqlite_database, tmp_path)
+    assert sorted(used(sqlite_database)) == [(50, 10, 2), (50, 10, 2), (100, 50, 10)]
 
 
-def test_a_spawned_child_with_records_counts_no_replayed_total(database: Database, tmp_path: Path) -> None:
-    rollout(tmp_path, [meta(CHILD, parent_thread_id=THREAD), count(3, wire(100, 50, 10)), count(4, wire(300, 200, 25)),
-                       record(5, "resp_c", wire(70, 60, 5)), count(6, wire(370, 260, 30))], CHILD)  # fmt: skip
-    take_in(database, tmp_path)
-    assert used(database) == [(70, 60, 5)]
+def test_a_spawned_child_with_records_counts_no_replayed_total(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    replayed = [count(3, wire(100, 50, 10)), count(4, wire(300, 200, 25))]
+    own = [record(5, "resp_c", wire(70, 60, 5)), count(6, wire(370, 260, 30))]
+    rollout(tmp_path, [meta(CHILD, parent_thread_id=THREAD), *replayed, *own], CHILD)
+    take_in(sqlite_database, tmp_path)
+    assert used(sqlite_database) == [(70, 60, 5)]
 
 
 @pytest.mark.parametrize("cut", range(1, 9))
-def test_a_file_that_a_newer_program_went_on_with(database: Database, tmp_path: Path, cut: int) -> None:
+def test_a_file_that_a_newer_program_went_on_with(
+    sqlite_database: Database, tmp_path: Path, cut: int
+) -> None:
     """Totals until its first record, in whatever two parts it is read."""
     lines = [
         meta(version=OLD), context(1), count(2, wire(100, 50, 10)), count(3, wire(300, 200, 25)),
-        count(4, wire(350, 220, 30)), record(5, "resp_a", wire(50, 20, 5)), record(6, "resp_b", wire(60, 30, 7)),
-        count(7, wire(410, 250, 37)),
+        count(4, wire(350, 220, 30)), record(5, "resp_a", wire(50, 20, 5)),
+        record(6, "resp_b", wire(60, 30, 7)), count(7, wire(410, 250, 37)),
     ]  # fmt: skip
     rollout(tmp_path, lines[:cut])
-    take_in(database, tmp_path)
+    take_in(sqlite_database, tmp_path)
     rollout(tmp_path, lines)
-    take_in(database, tmp_path)
-    assert used(database) == [(100, 50, 10), (200, 150, 15), (50, 20, 5), (60, 30, 7)]
+    take_in(sqlite_database, tmp_path)
+    assert used(sqlite_database) == [(100, 50, 10), (200, 150, 15), (50, 20, 5), (60, 30, 7)]
 
 
-def test_a_new_version_without_records_counts_by_totals(database: Database, tmp_path: Path) -> None:
+def test_a_new_version_without_records_counts_by_totals(sqlite_database: Database, tmp_path: Path) -> None:
     rollout(tmp_path, [meta(), context(1), count(2, wire(100, 50, 10)), count(3, wire(300, 200, 25))])
-    take_in(database, tmp_path)
-    assert used(database) == [(100, 50, 10), (200, 150, 15)]
+    take_in(sqlite_database, tmp_path)
+    assert used(sqlite_database) == [(100, 50, 10), (200, 150, 15)]
 
 
 @pytest.mark.parametrize("wire_first", [True, False])
@@ -157,16 +162,16 @@ def test_a_thread_metered_at_the_wire_and_read_again_counts_once(
     assert report.kept.outranked == int(wire_first)
 
 
-def test_archived_and_moved_files_are_the_same_thread(database: Database, tmp_path: Path) -> None:
+def test_archived_and_moved_files_are_the_same_thread(sqlite_database: Database, tmp_path: Path) -> None:
     lines = [meta(version=OLD), context(1), count(2, wire(100, 50, 10)), count(3, wire(300, 200, 25))]
     path = rollout(tmp_path, lines)
     archive = tmp_path / "archived_sessions"
     archive.mkdir()
     shutil.copy(path, archive / path.name)
-    take_in(database, tmp_path)
-    assert len(used(database)) == 2
+    take_in(sqlite_database, tmp_path)
+    assert len(used(sqlite_database)) == 2
     (archive / path.name).unlink()
     path.rename(archive / path.name)
-    report = take_in(database, tmp_path)
+    report = take_in(sqlite_database, tmp_path)
     assert (report.bytes, report.kept.read) == (0, 0), "it is known by its inode"
-    assert len(used(database)) == 2
+    assert len(used(sqlite_database)) == 2

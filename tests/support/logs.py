@@ -10,16 +10,16 @@ from typing import Any
 import sqlalchemy as sa
 
 from hundredfold.store.database import Database
-from hundredfold.store.tables.ledger import bookings, routes
+from hundredfold.store.tables.ledger import bookings, current_requests, routes
 from hundredfold.usage.importers.booking import Books
 from hundredfold.usage.importers.claude import Claude
 from hundredfold.usage.importers.codex import Codex
 from hundredfold.usage.importers.otlp import Otlp
+from hundredfold.usage.importers.protocol import LogFormat
 from hundredfold.usage.importers.run import Report, import_logs
-from hundredfold.usage.sums import current
 from hundredfold.vocabulary import Usage
 
-FORMATS = {"codex": Codex(), "claude": Claude(), "otlp": Otlp()}
+FORMATS: dict[str, LogFormat] = {"codex": Codex(), "claude": Claude(), "otlp": Otlp()}
 THREAD = "0197a001-0000-7000-8000-000000000001"
 
 
@@ -118,11 +118,13 @@ def take_in(database: Database, path: Path, kind: str = "codex", **rest: Any) ->
 
 def rows(database: Database) -> list[dict[str, Any]]:
     """The rows that count, oldest first, with their route and booking."""
-    joined = sa.select(current, routes, bookings).where(
-        routes.c.id == current.c.route, bookings.c.id == current.c.booking
+    joined = sa.select(current_requests, routes, bookings).where(
+        routes.c.id == current_requests.c.route, bookings.c.id == current_requests.c.booking
     )
     with database.read() as connection:
-        found = connection.execute(joined.order_by(current.c.at_us, current.c.input)).mappings()
+        found = connection.execute(
+            joined.order_by(current_requests.c.at_us, current_requests.c.input)
+        ).mappings()
         return [dict(row) for row in found]
 
 
