@@ -115,7 +115,12 @@ def cpu() -> float:
 
 def build(database: Database, number: int, end_us: int) -> None:
     ledger, spent, began, done = Ledger(database), 0.0, time.monotonic(), 0
+    with database.read() as connection:
+        there = int(connection.exec_driver_sql("SELECT count(*) FROM requests").scalar_one())
     for batch in entries(number, end_us):
+        if done + len(batch) <= there:  # an interrupted run goes on
+            done += len(batch)
+            continue
         before = cpu()
         ledger.append(batch)
         spent += cpu() - before
@@ -174,13 +179,13 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--requests", type=int, default=7_600_000)
     parser.add_argument("--keep", type=Path)
+    parser.add_argument("--build", action=argparse.BooleanOptionalAction, default=True)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.keep or Path(scratch)
         file = folder / "hundredfold.db"
-        fresh = not file.exists()
         database = open_database(sqlite_url(file))
-        if fresh:
+        if options.build:
             build(database, options.requests, now_us() // DAY_US * DAY_US + DAY_US)
         database.close()
         size = sum(one.stat().st_size for one in folder.glob("hundredfold.db*"))

@@ -50,6 +50,13 @@ def place_of(root: Path, settings: Settings) -> Place:
     return Place(root=resolved, slug=f"{name[:40]}-{digest(str(resolved))[:8]}", home=data_home())
 
 
+def price_files(settings: Settings, root: Path) -> list[Path]:
+    """The files whose price rows go over the shipped ones: first those that `hundredfold prices update` keeps
+    in the data directory, then those that the project names."""
+    kept = sorted((data_home() / "prices").glob("*.toml"))
+    return [*kept, *(root / file for file in settings.prices)]
+
+
 def database_url(settings: Settings, home: Path) -> str:
     """The database URL in force: $HUNDREDFOLD_DATABASE, the file's `database`, else SQLite in `home`."""
     return (

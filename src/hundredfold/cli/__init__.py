@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
     ),
     "Money": (
         ("spend", "spend:app", "The bill: what was spent on what, from the ledger."),
+        ("prices", "prices:app", "What tokens cost, by which source; taking up a public price feed."),
         ("whatif", "whatif:whatif", "What the same traffic would cost at another tier, model or price."),
     ),
 }

@@ -11,6 +11,7 @@ from msgspec import Struct
 from hundredfold.cli.choice import chosen_jobs, overridden
 from hundredfold.cli.context import Context, Where
 from hundredfold.cli.output import console, print_json
+from hundredfold.config import price_files
 from hundredfold.fleet.assembly import why_no_model
 from hundredfold.fleet.desk import earlier
 from hundredfold.fleet.routing import priced_as
@@ -95,7 +96,7 @@ def plan_job(context: Context, name: str) -> Plan:
         everything += tasks
         planned.append(_planned(item, state, tasks))
     prices, model = priced_as(settings, name)
-    book = load_book([context.place.root / file for file in settings.prices])
+    book = load_book(price_files(settings, context.place.root))
     return Plan(
         job=name,
         model=model,

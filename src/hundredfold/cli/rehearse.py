@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from hundredfold.cli.choice import chosen_jobs, overridden
 from hundredfold.cli.context import Context, Where
 from hundredfold.cli.output import print_json, say
-from hundredfold.config import Place
+from hundredfold.config import Place, price_files
 from hundredfold.settings import Agent, Settings
 
 
@@ -77,7 +77,7 @@ def rehearse(
             context.place.root,
             context.place.slug,
             run_fleet,
-            load_book([context.place.root / file for file in settings.prices]),
+            load_book(price_files(settings, context.place.root)),
             agents=agents,
             profile=profile,
             seed=seed,

@@ -20,6 +20,7 @@ from hundredfold.cli.billforms import (
 from hundredfold.cli.context import Where
 from hundredfold.cli.output import console, print_json, printable
 from hundredfold.cli.period import period_of
+from hundredfold.config import price_files
 from hundredfold.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def spend(
     context = where.open()
     return spend_command(
         context.database,
-        load_book([context.place.root / file for file in context.settings.prices]),
+        load_book(price_files(context.settings, context.place.root)),
         by=by,
         since=since or f"{days}d",
         until=until,

@@ -8,6 +8,7 @@ from typing import Any, get_args
 from hundredfold.cli.context import Context
 from hundredfold.cli.output import console
 from hundredfold.cli.plan import cost_by_tier
+from hundredfold.config import price_files
 from hundredfold.fleet.routing import priced_as
 from hundredfold.fleet.run import RunResult
 from hundredfold.jobs.protocol import Project, load_job
@@ -173,7 +174,7 @@ def _listed(context: Context, rows: list[ItemRow]) -> dict[str, Any]:
             if planned := load_job(row.item.job).planned(project, row.item):
                 by_job.setdefault(row.item.job, []).extend(planned)
                 named.append(row.item.id)
-    book = load_book([context.place.root / file for file in settings.prices])
+    book = load_book(price_files(settings, context.place.root))
     models = dict.fromkeys(priced_as(settings, job)[1] for job in by_job)
     costs = [cost_by_tier(book, *priced_as(settings, job), tasks) for job, tasks in by_job.items()]
     tasks = [task for asked in by_job.values() for task in asked]

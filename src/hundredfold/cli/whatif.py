@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from hundredfold.cli.context import Where
 from hundredfold.cli.output import console, print_json, printable
 from hundredfold.cli.period import Period, period_of
+from hundredfold.config import price_files
 from hundredfold.errors import ConfigError
 from hundredfold.vocabulary import Tier
 
@@ -93,7 +94,7 @@ def whatif(
     from hundredfold.usage.allocation import allocation_of
 
     context = where.open()
-    book = load_book([context.place.root / file for file in context.settings.prices])
+    book = load_book(price_files(context.settings, context.place.root))
     change = {
         "tier": tier,
         "model": model,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hundredfold.cli.context import Where
 from hundredfold.cli.output import console, print_json
+from hundredfold.config import price_files
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -34,7 +35,7 @@ def why(id_: str, /, *, json: bool = False, where: Where = Where()) -> int:  # n
     from hundredfold.proposals.why import chain, resolved
 
     context = where.open()
-    book = load_book([context.place.root / file for file in context.settings.prices])
+    book = load_book(price_files(context.settings, context.place.root))
     node = chain(context.database, resolved(context.database, id_), costs(context.database, book))
     if json:
         print_json(node)

@@ -11,7 +11,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from hundredfold.agents.protocol import Backend
-from hundredfold.config import Place
+from hundredfold.config import Place, price_files
 from hundredfold.errors import UnavailableError
 from hundredfold.fleet.admission import Admission
 from hundredfold.fleet.board import Board
@@ -99,7 +99,7 @@ async def assembled(
     Raises:
         UnavailableError, StorageError, ConfigError: what could not be started, and how to mend it.
     """
-    book = load_book([place.root / file for file in settings.prices])
+    book = load_book(price_files(settings, place.root))
     async with contextlib.AsyncExitStack() as stack:
         gateway = None
         if model:
@@ -163,7 +163,7 @@ async def _gateway(
             )
             for name, one in settings.provider.items()
         },
-        prices=tuple(str(place.root / file) for file in settings.prices),
+        prices=tuple(map(str, price_files(settings, place.root))),
         reserve_output=settings.gateway.reserve_output,
         first_byte_seconds=settings.gateway.first_byte_seconds,
         person=person,

@@ -147,6 +147,16 @@ class PriceBook:
         """The providers that have price rows."""
         return tuple(sorted({provider for provider, _ in self._known}))
 
+    def has(self, prices: str, model: str) -> bool:
+        """Whether there are price rows of exactly this name."""
+        return (prices, model) in self._known
+
+    def of(self, prices: str, model: str) -> tuple[PriceRow, ...]:
+        """Every price row that may apply to the model, by tier, band and time."""
+        base = self._base(prices, model)
+        found = (row for tier in get_args(Tier) for row in self._rows.get((prices, base or "", tier), ()))
+        return tuple(sorted(found, key=lambda row: (get_args(Tier).index(row.tier), row.over, row.since_us)))
+
     def knows(self, prices: str, model: str) -> bool:
         """Whether the model (a snapshot, an alias) has price rows of that provider."""
         return self._base(prices, model) is not None
@@ -166,7 +176,7 @@ class PriceBook:
 
     def _base(self, prices: str, model: str) -> str | None:
         """The name that price rows use for the model: its own, that of a snapshot's base, or an alias's."""
-        for name in (model, _SNAPSHOT.sub("", model)):
+        for name in (model, base_name(model)):
             sizes = self._models.get((prices, name))
             named = sizes.same_as if sizes and sizes.same_as else name
             if (prices, named) in self._known:
@@ -184,6 +194,11 @@ class PriceBook:
             for one in tiers
             for each in sizes
         ]
+
+
+def base_name(model: str) -> str:
+    """A model's name without the date (or "latest", "preview") of a snapshot."""
+    return _SNAPSHOT.sub("", model)
 
 
 def charge(row: PriceRow, *, model: str, tier: Tier, usage: Usage, fill: bool = False) -> Cost | Unpriced:
