@@ -109,7 +109,8 @@ async def test_every_way_an_attempt_ends_is_told_apart(kind: Kind, backend: Back
             urls[name] = stack.enter_context(simulated_provider(folder, **profile)).base_url
         outcomes = await asyncio.gather(*(ended(name, urls[name]) for name in ENDS))
     found = dict(zip(ENDS, outcomes, strict=True))
-    wrong = {name: outcome for name, outcome in found.items() if end_of(outcome) not in ENDS[name]}
+    expected = {**ENDS, **kind.blurred}
+    wrong = {name: outcome for name, outcome in found.items() if end_of(outcome) not in expected[name]}
     assert wrong == {}
     assert all(isinstance(seen[0], Started) for seen in events.values())
     jsonschema.validate(json.loads(found["success"].text), SCHEMA)
@@ -140,8 +141,8 @@ async def test_what_it_used_is_exact_in_the_ledger_and_in_its_own_words(
     compared = compare(log, rows, load_book(), prices=kind.family)
     assert compared.equal and compared.exact == 3, compared.differences
     spent = sum((event.usage for event in events if isinstance(event, Spent)), Usage())
-    assert spent == compared.log_usage
-    assert spent.cached > 0
+    assert spent == (compared.log_usage if kind.tells_tokens else Usage())
+    assert compared.log_usage.cached > 0
 
 
 @pytest.mark.parametrize("kind", [name for name, one in KINDS.items() if one.program], indirect=True)

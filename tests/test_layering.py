@@ -54,7 +54,7 @@ HARMLESS = {("evidence/diffs.py", "io"), ("economics/uncertainty.py", "random")}
 
 #: what costs more to import than the whole command line may
 HEAVY = (
-    "aiohttp", "alembic", "asyncio", "bandit", "croniter", "dbos", "jsonschema", "jwt", "matplotlib",
+    "acp", "aiohttp", "alembic", "asyncio", "bandit", "croniter", "dbos", "jsonschema", "jwt", "matplotlib",
     "psutil", "psycopg", "rich", "sqlalchemy", "tree_sitter", "zstandard",
 )  # fmt: skip
 

@@ -8,7 +8,7 @@ from msgspec import Struct, field
 
 from hundredfold.vocabulary import Tier
 
-Agent = Literal["auto", "codex", "codex-exec", "claude", "native"]
+Agent = Literal["auto", "codex", "codex-exec", "claude", "acp", "native"]
 #: the APIs that providers speak: OpenAI's Responses and Chat Completions, Anthropic's Messages
 Api = Literal["responses", "chat", "messages"]
 
@@ -63,6 +63,21 @@ class RouteSettings(Section, frozen=True):
     #: "subscription", a weaker mode: agents (claude, codex-exec) are lent your own login; metered from their
     #: rollouts afterwards, not stopped in an attempt, never used on untrusted heads, said wherever it matters
     login: Literal["gateway", "subscription"] = "gateway"
+
+
+class AcpSettings(Section, frozen=True):
+    """[acp]: the program behind `agent = "acp"`, one that speaks the Agent Client Protocol.
+
+    In its words and its environment {gateway} is the base URL to call (…/v1), {gateway-root} the same without
+    /v1, {model} the model and {home} the attempt's own home folder.
+    """
+
+    #: the program and its options, e.g. ["codex-acp", "-c", "model={model}"]
+    command: tuple[str, ...] = ()
+    #: the API that it calls
+    api: Api = "responses"
+    #: its environment, e.g. OPENAI_BASE_URL = "{gateway}"; nothing of yours reaches it otherwise
+    environment: dict[str, str] = {}
 
 
 class Budget(Section, frozen=True):
@@ -250,6 +265,7 @@ class Settings(Section, frozen=True):
     job: dict[str, JobSettings] = field(default_factory=lambda: {"security": JobSettings()})
     fleet: FleetSettings = field(default_factory=FleetSettings)
     workspaces: WorkspaceSettings = field(default_factory=WorkspaceSettings)
+    acp: AcpSettings = field(default_factory=AcpSettings)
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
     forge: ForgeSettings = field(default_factory=ForgeSettings)
     budgets: Budget = field(default_factory=Budget)

@@ -11,6 +11,7 @@ import psutil
 import pytest
 from msgspec import Struct
 
+from hundredfold.agents.acp.style import Acp
 from hundredfold.agents.claude.locate import OVERRIDE
 from hundredfold.agents.claude.style import Claude
 from hundredfold.agents.codex.backend import CodexBackend
@@ -19,7 +20,7 @@ from hundredfold.agents.native.backend import NativeBackend
 from hundredfold.agents.programs.backend import ProgramBackend
 from hundredfold.agents.protocol import Backend
 from hundredfold.workspaces.sandbox import find_sandbox
-from tests.support.npm import claude_program
+from tests.support.npm import acp_program, claude_program
 
 
 class Kind(Struct, frozen=True):
@@ -36,6 +37,20 @@ class Kind(Struct, frozen=True):
     family: str = "openai"
     program: str = ""
     after_kill: Literal["runs", "goes on", "gone"] = "goes on"
+    tells_tokens: bool = True
+    #: ends that this program does not tell apart, however they came about
+    blurred: dict[str, set[str]] = {}
+
+
+#: a real ACP agent, from npm, told by options where to call
+CODEX_ACP = (
+    "codex-acp", "-c", "model={model}", "-c", "model_provider=hf", "-c", 'model_providers.hf.name="hf"',
+    "-c", 'model_providers.hf.base_url="{gateway}"', "-c", 'model_providers.hf.wire_api="responses"',
+    "-c", 'model_providers.hf.env_key="HF_KEY"', "-c", "model_providers.hf.request_max_retries=2",
+    "-c", "model_providers.hf.stream_max_retries=2", "-c", 'sandbox_mode="danger-full-access"',
+    "-c", "check_for_update_on_startup=false", "-c", "analytics.enabled=false",
+)  # fmt: skip
+ACP_KEY = {"HF_KEY": "none"}
 
 
 def _native(state: Path) -> Backend:
@@ -55,6 +70,14 @@ KINDS = {
             family="anthropic",
             program="claude",
         ),
+        Kind(
+            "acp",
+            lambda state: ProgramBackend(Acp(CODEX_ACP, {"CODEX_HOME": "{home}", **ACP_KEY}), state),
+            program="codex-acp",
+            after_kill="gone",
+            tells_tokens=False,
+            blurred={"quota": {"throttled"}},  # it passes on the status of the last 429 only
+        ),
     )
 }
 
@@ -63,6 +86,8 @@ def ready(name: str, monkeypatch: pytest.MonkeyPatch) -> Kind:
     """The kind, with its program installed; skips the test where it can't be."""
     if name == "claude":
         monkeypatch.setenv(OVERRIDE, str(claude_program()))
+    if name == "acp":
+        monkeypatch.setenv("HUNDREDFOLD_ACP", str(acp_program()))
     return KINDS[name]
 
 

@@ -26,6 +26,11 @@ def claude_program() -> Path:
     return Path(named) if named else installed("@anthropic-ai/claude-code", TESTED_VERSION, "claude")
 
 
+def acp_program() -> Path:
+    """A real ACP agent: Codex behind Zed's adapter, a script that needs Node."""
+    return installed("@zed-industries/codex-acp", "0.16.0", "codex-acp")
+
+
 def installed(package: str, version: str, program: str) -> Path:
     """The path of a package's program, installed if it is not yet; skips the test where it can't be."""
     path, why = _install(package, version, program)

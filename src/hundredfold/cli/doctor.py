@@ -47,9 +47,23 @@ def examine(context: Context) -> list[Diagnosis]:
         _database(context),
         *diagnose_codex(context.place.state),
         *diagnose_claude(),
+        *_acp(context),
         *_login(context),
         *_providers(context),
     ]
+
+
+def _acp(context: Context) -> list[Diagnosis]:
+    """Whether the ACP agent is there, if one is configured."""
+    from hundredfold.agents.acp.style import MEND, find_acp
+
+    command = context.settings.acp.command
+    if not command:
+        return []
+    program = find_acp(command[0])
+    if program is None:
+        return [Diagnosis("acp", False, f"{command[0]} or what it needs is not found", MEND, needed=False)]
+    return [Diagnosis("acp", True, " ".join(program.words), needed=False)]
 
 
 def _login(context: Context) -> list[Diagnosis]:

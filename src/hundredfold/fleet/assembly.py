@@ -185,6 +185,7 @@ async def _ended(task: asyncio.Future[None]) -> None:
 
 def _backends(place: Place, settings: Settings) -> dict[str, Backend]:
     """The agents that are installed, by name."""
+    from hundredfold.agents.acp.style import Acp, find_acp
     from hundredfold.agents.claude.locate import find_claude
     from hundredfold.agents.claude.style import Claude
     from hundredfold.agents.codex.backend import CodexBackend
@@ -194,12 +195,15 @@ def _backends(place: Place, settings: Settings) -> dict[str, Backend]:
     from hundredfold.agents.programs.backend import ProgramBackend
 
     lent = settings.route.login == "subscription"
+    acp = settings.acp
     backends: dict[str, Backend] = {"native": NativeBackend(_sandbox(settings))}
     if find_codex() is not None:
         backends["codex"] = CodexBackend(place.state / "codex")
         backends["codex-exec"] = ProgramBackend(CodexExec(subscription=lent), place.state / "codex-exec")
     if find_claude() is not None:
         backends["claude"] = ProgramBackend(Claude(subscription=lent), place.state / "claude")
+    if acp.command and find_acp(acp.command[0]) is not None:
+        backends["acp"] = ProgramBackend(Acp(acp.command, acp.environment), place.state / "acp")
     return backends
 
 

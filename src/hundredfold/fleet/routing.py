@@ -9,7 +9,7 @@ from hundredfold.errors import ConfigError, UnavailableError
 from hundredfold.settings import Agent, Api, Budget, Settings
 from hundredfold.vocabulary import AgentTask, Item, Limit, Route
 
-#: the API that each agent calls
+#: the API that each agent calls; of an ACP agent [acp] says it
 SPEAKS: dict[Agent, Api] = {
     "codex": "responses",
     "codex-exec": "responses",
@@ -69,10 +69,11 @@ def agent_of(settings: Settings, job: str, installed: Container[str]) -> Agent:
                 "`hundredfold doctor` says how to get one.",
             )
         return found
-    if SPEAKS[agent] not in spoken:
+    calls = settings.acp.api if agent == "acp" else SPEAKS[agent]
+    if calls not in spoken:
         able = [one for one, api in SPEAKS.items() if api in spoken]
         raise ConfigError(
-            f"the agent {agent!r} calls the {SPEAKS[agent]} API, but the provider {provider!r} speaks "
+            f"the agent {agent!r} calls the {calls} API, but the provider {provider!r} speaks "
             f"{' and '.join(spoken)}",
             f"Choose {' or '.join(map(repr, able)) or 'another provider'}, or name its apis in "
             f"[provider.{provider}].",

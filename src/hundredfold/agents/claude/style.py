@@ -18,7 +18,8 @@ from hundredfold.agents.claude.events import Listener
 from hundredfold.agents.claude.locate import MEND, find_claude
 from hundredfold.agents.programs.backend import GO_ON
 from hundredfold.agents.programs.cell import AGENT_HOME, search_path
-from hundredfold.agents.programs.protocol import Launch, Login, Program
+from hundredfold.agents.programs.lines import Lines
+from hundredfold.agents.programs.protocol import Attendant, Launch, Login, Program
 from hundredfold.agents.protocol import Event, WorkOrder
 from hundredfold.errors import UnavailableError
 
@@ -38,6 +39,7 @@ class Claude:
     """`agents.programs.protocol.Style` for Claude Code; `subscription`: it is lent the user's own login."""
 
     name = "claude"
+    resumes = True
 
     def __init__(self, *, subscription: bool = False) -> None:
         self._subscription = subscription
@@ -79,9 +81,9 @@ class Claude:
         prompt = GO_ON if kept else order.prompt
         return Launch(tuple(options), self._environment(order), prompt.encode("utf-8", "replace"))
 
-    def listen(self, report: Callable[[Event], None]) -> Listener:
+    def attendant(self, order: WorkOrder, report: Callable[[Event], None]) -> Attendant:
         """Who hears its lines."""
-        return Listener(report)
+        return Lines(Listener(report))
 
     def _environment(self, order: WorkOrder) -> dict[str, str]:
         inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}

@@ -24,7 +24,8 @@ from hundredfold.agents.codex.locate import MEND, find_codex, package_of
 from hundredfold.agents.codex_exec.events import Listener
 from hundredfold.agents.programs.backend import GO_ON
 from hundredfold.agents.programs.cell import AGENT_HOME, search_path
-from hundredfold.agents.programs.protocol import Launch, Login, Program
+from hundredfold.agents.programs.lines import Lines
+from hundredfold.agents.programs.protocol import Attendant, Launch, Login, Program
 from hundredfold.agents.protocol import Event, WorkOrder
 from hundredfold.errors import UnavailableError
 
@@ -36,6 +37,7 @@ class CodexExec:
     """`agents.programs.protocol.Style` for `codex exec`; `subscription`: it is lent the user's own login."""
 
     name = "codex-exec"
+    resumes = True
 
     def __init__(self, *, subscription: bool = False) -> None:
         self._subscription = subscription
@@ -87,9 +89,9 @@ class CodexExec:
         prompt = GO_ON if kept else order.prompt
         return Launch(tuple(options), environment, prompt.encode("utf-8", "replace"))
 
-    def listen(self, report: Callable[[Event], None]) -> Listener:
+    def attendant(self, order: WorkOrder, report: Callable[[Event], None]) -> Attendant:
         """Who hears its lines."""
-        return Listener(report)
+        return Lines(Listener(report))
 
 
 def subscription_login() -> Login:

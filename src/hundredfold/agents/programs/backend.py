@@ -18,7 +18,7 @@ import msgspec
 from msgspec.structs import replace
 
 from hundredfold.agents.programs import cell
-from hundredfold.agents.programs.protocol import Listener, Style
+from hundredfold.agents.programs.protocol import Attendant, Style
 from hundredfold.agents.programs.relay import relayed
 from hundredfold.agents.protocol import Event, Gone, Outcome, Started, WorkOrder
 from hundredfold.errors import StorageError
@@ -62,6 +62,8 @@ class ProgramBackend:
         order = replace(order, workspace=order.workspace.resolve())
         folder = self._state / order.attempt
         if resume is not None:
+            if not self._style.resumes:
+                raise Gone(f"attempts of {self.name} die with their process")
             order = replace(order, gateway_url=_address(folder))
         try:
             async with asyncio.timeout(order.deadline_s):
@@ -95,19 +97,23 @@ class ProgramBackend:
         sight = cell.Sight(order.workspace, order.writable, home, program, login)
         clock = asyncio.get_running_loop().time
         began = await cell.start(sight, launch.options, launch.environment, launch.input, folder / "log")
-        watch = Watch(self._style.listen(report), clock)
-        report(Started({"attempt": order.attempt}))
+        watch, attendant = Watch(clock), self._style.attendant(inside, report)
+        report(Started({"attempt": order.attempt} if self._style.resumes else None))
         try:
             async with contextlib.AsyncExitStack() as stack:
                 if began.door is not None:
                     host, port = cell.outside(order.gateway_url)
                     await stack.enter_async_context(relayed(began.door, host, port, watch.touch))
-                code = await watch.to_the_end_of(began.process, order.stall_s)
+                await watch.over(attendant, began.process, order.stall_s)
+                if launch.input is not None:  # it ends by itself
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(asyncio.shield(_gone(began.process)), REAP_S)
+            code = began.process.returncode
         finally:
             cell.kill(began.process)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.shield(_gone(began.process)), REAP_S)
-        return watch.listener.ended(code, cell.last_words(folder / "log"))
+        return attendant.ended(code, cell.last_words(folder / "log"))
 
     def _leave(self, order: WorkOrder, folder: Path) -> None:
         try:
@@ -118,10 +124,9 @@ class ProgramBackend:
 
 
 class Watch:
-    """Passes a program's lines to its listener, and knows when it last showed a sign of life."""
+    """Knows when a program last showed a sign of life."""
 
-    def __init__(self, listener: Listener, clock: Callable[[], float]) -> None:
-        self.listener = listener
+    def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._heard_at = clock()
 
@@ -129,38 +134,27 @@ class Watch:
         """Begin the allowed silence anew."""
         self._heard_at = self._clock()
 
-    async def to_the_end_of(self, process: asyncio.subprocess.Process, stall_s: float) -> int:
-        """Hear the program to its end; its exit code.
+    async def over(self, attendant: Attendant, process: asyncio.subprocess.Process, stall_s: float) -> None:
+        """Have the program attended until its turn is over, or it is.
 
         Raises:
             Stalled: no sign of life for `stall_s` seconds.
         """
-        assert process.stdout is not None
-        reading = asyncio.ensure_future(self._hear(process.stdout))
+        attending = asyncio.ensure_future(attendant.attend(process, self.touch))
         ending = asyncio.ensure_future(process.wait())
         try:
-            while not ending.done():
+            while not (attending.done() or ending.done()):
                 left = self._heard_at + stall_s - self._clock()
                 if left <= 0:
                     raise Stalled(f"nothing was heard for {stall_s:.0f} s")
-                await asyncio.wait({ending}, timeout=left)
-            # All that held the pipe is gone with the sandbox.
-            await asyncio.wait({reading}, timeout=REAP_S)
-            return ending.result()
+                await asyncio.wait({attending, ending}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            # Whichever was first: what it said last is still to be read, and its exit code to be had.
+            await asyncio.wait({attending}, timeout=REAP_S)
+            if attending.done():
+                attending.result()
         finally:
-            reading.cancel()
+            attending.cancel()
             ending.cancel()
-
-    async def _hear(self, stream: asyncio.StreamReader) -> None:
-        while True:
-            try:
-                line = await stream.readline()
-            except ValueError:  # longer than any line may be; what is left of it is no line
-                continue
-            if not line:
-                return
-            if self.listener.hear(line):
-                self.touch()
 
 
 async def _gone(process: asyncio.subprocess.Process) -> None:

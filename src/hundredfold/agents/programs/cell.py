@@ -69,9 +69,9 @@ class Started(Struct, frozen=True):
 
 
 async def start(
-    sight: Sight, options: Sequence[str], environment: Mapping[str, str], given: bytes, log: Path
+    sight: Sight, options: Sequence[str], environment: Mapping[str, str], given: bytes | None, log: Path
 ) -> Started:
-    """Start the program; `given` is its whole standard input, `log` gets its standard error.
+    """Start the program; `given` is its whole standard input (None: a pipe), `log` gets its standard error.
 
     Raises:
         UnavailableError: there is no sandbox, or the program can't be started in it.
@@ -85,9 +85,12 @@ async def start(
         files = [*bubblewrap.identity_files(), *git_view(sight.workspace).replaced]
         data, descriptors = stack.enter_context(bubblewrap.shown(files))
         words = b"".join(os.fsencode(word) + b"\0" for word in [*_arguments(sight), *data])
-        arguments, prompt = bubblewrap.in_memory(words), bubblewrap.in_memory(given)
+        arguments = bubblewrap.in_memory(words)
         stack.callback(os.close, arguments)
-        stack.callback(os.close, prompt)
+        prompt = asyncio.subprocess.PIPE
+        if given is not None:
+            prompt = bubblewrap.in_memory(given)
+            stack.callback(os.close, prompt)
         entry = [] if sight.login else [_python(), "-I", "-S", "-c", _ENTRY, str(theirs.fileno()), str(_PORT)]
         try:
             process = await asyncio.create_subprocess_exec(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -28,11 +29,12 @@ class Login(Struct, frozen=True):
 
 
 class Launch(Struct, frozen=True):
-    """How an attempt's program is started: options, environment and what it reads on its standard input."""
+    """How an attempt's program is started: options, environment and what it reads on its standard input.
+    None: it is talked to while it runs."""
 
     options: tuple[str, ...]
     environment: Mapping[str, str]
-    input: bytes
+    input: bytes | None
 
 
 class Listener(Protocol):
@@ -47,10 +49,28 @@ class Listener(Protocol):
         ...
 
 
+class Attendant(Protocol):
+    """Sees to one running program until its turn is over."""
+
+    async def attend(self, process: asyncio.subprocess.Process, touch: Callable[[], None]) -> None:
+        """Follow the turn to its end, or to the program's; `touch` at each sign of life. Never waits for more
+        than the program's next word; cancelled when there is none for too long."""
+        ...
+
+    def ended(self, exit_code: int | None, words: str) -> Outcome:
+        """How the attempt ended; `exit_code` is None if the program still runs, `words` is the end of its
+        standard error."""
+        ...
+
+
 class Style(Protocol):
-    """One agent program: how it is found, told what to do, and understood."""
+    """One agent program: how it is found, told what to do, and understood.
+
+    `resumes`: a conversation that was cut short can go on in another process.
+    """
 
     name: str
+    resumes: bool
 
     def program(self) -> Program:
         """The program.
@@ -69,6 +89,6 @@ class Style(Protocol):
         say how it is started; `again`: its process died, and its conversation goes on if it was kept."""
         ...
 
-    def listen(self, report: Callable[[Event], None]) -> Listener:
-        """Who hears its lines."""
+    def attendant(self, order: WorkOrder, report: Callable[[Event], None]) -> Attendant:
+        """Who sees to it."""
         ...

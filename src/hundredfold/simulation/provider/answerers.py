@@ -6,6 +6,7 @@ the code which checks an agent's claims has something to drop.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from random import Random
 from typing import Any
@@ -36,14 +37,24 @@ def final_answer(request: Request, random: Random, *, p_true: float, fault: str)
         return Say(DECLINED, refusal=True)
     if fault == "declined":
         return Say(DECLINED)
-    if request.schema is None:
+    schema = request.schema or _asked_in_words(request.prompt)
+    if schema is None:
         return Say("Simulated answer: looked at what was asked, found nothing to add.")
     if fault == "schema_break":
         return Say('{"simulated_key_that_no_schema_has":true}')
-    answerer = ANSWERERS.get(str(request.schema.get("title", "")))
-    if answerer is None:
-        value = example(request.schema, random)
-    else:
-        value = answerer(request.prompt, request.schema, random, p_true)
+    answerer = ANSWERERS.get(str(schema.get("title", "")))
+    value = answerer(request.prompt, schema, random, p_true) if answerer else example(schema, random)
     text = msgspec.json.encode(value).decode()
     return Say(text[: max(1, len(text) * 2 // 3)] if fault == "malformed" else text)
+
+
+def _asked_in_words(prompt: str) -> dict[str, Any] | None:
+    """The last schema that the prompt itself names, as agents without a field for one are told."""
+    _, marker, text = prompt.rpartition("obey this JSON schema:")
+    if not marker:
+        return None
+    try:
+        schema, _ = json.JSONDecoder().raw_decode(text.lstrip())
+    except ValueError:
+        return None
+    return schema if isinstance(schema, dict) else None
