@@ -77,6 +77,11 @@ class Repository:
         self._objects = ObjectReader(view.git)
 
     @property
+    def reading(self) -> Git:
+        """git on the private view: objects by their full names, nobody's configuration."""
+        return self._view.git
+
+    @property
     def edge(self) -> frozenset[str]:
         """The commits at which a shallow clone ends; none if the history is whole."""
         try:
