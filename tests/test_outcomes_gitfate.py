@@ -151,7 +151,7 @@ def test_the_opposite_change_is_a_revert_that_does_not_say_so(
     branchy.git("commit", "-q", "-m", "Tidy up")
     landed = landing(history(), branchy.change)
     assert landed is not None and revert(history(), landed) is None
-    found = silent_revert(history(), landed)
+    found = silent_revert(history(), landed, landed.at_us + DAY)
     assert found is not None and (found.sha, found.silent) == (branchy.head(), True)
 
 

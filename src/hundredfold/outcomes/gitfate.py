@@ -18,7 +18,7 @@ from hundredfold.errors import RepositoryError
 from hundredfold.outcome import Strength
 from hundredfold.sources.githistory import Entry, History, Kept, changed_paths, kept_lines, patch_id
 
-MAX_PATHS = 100  # a change of more is not compared by its patch: it would be compared with half the history
+MAX_PATHS = 100  # a change of more is not compared by its patch
 
 How = Literal["merged", "in the branch", "picked", "squashed", "same change", "rebased"]
 
@@ -82,8 +82,8 @@ def revert(history: History, landed: Landing) -> Revert | None:
     return None
 
 
-def silent_revert(history: History, landed: Landing) -> Revert | None:
-    """A later commit that makes exactly the opposite of one landed commit without saying so."""
+def silent_revert(history: History, landed: Landing, until_us: int) -> Revert | None:
+    """A commit until then that makes exactly the opposite of one landed commit without saying so."""
     sha = landed.commits[-1]
     entry = history.by_sha.get(sha)
     if len(landed.commits) != 1 or entry is None or len(entry.parents) != 1:
@@ -91,7 +91,10 @@ def silent_revert(history: History, landed: Landing) -> Revert | None:
     paths = changed_paths(history.repository, entry.parents[0], sha)
     if not 0 < len(paths) <= MAX_PATHS:
         return None
-    opposite = history.same_patch(patch_id(history.repository, sha, entry.parents[0]), paths, entry.at_us)
+    back = patch_id(history.repository, sha, entry.parents[0])
+    if back == patch_id(history.repository, entry.parents[0], sha):
+        return None  # patch ids leave blanks out: a change of blanks is its own opposite
+    opposite = history.same_patch(back, paths, entry.at_us, until_us)
     return Revert(opposite.sha, opposite.at_us, silent=True) if opposite is not None else None
 
 
@@ -137,13 +140,14 @@ def _by_patch(history: History, change: Change) -> Landing | None:
     paths = changed_paths(repository, change.base, last)
     if not 0 < len(paths) <= MAX_PATHS:
         return None
-    whole = history.same_patch(patch_id(repository, change.base, last), paths)
+    began = history.by_sha[change.base].at_us if change.base in history.by_sha else 0
+    whole = history.same_patch(patch_id(repository, change.base, last), paths, began)
     if whole is not None:
         return _landed(history, "same change", (whole.sha,), "high")
     if len(change.commits) < 2:
         return None
     ends = zip((change.base, *change.commits), change.commits, strict=False)
-    found = [history.same_patch(patch_id(repository, base, sha), paths) for base, sha in ends]
+    found = [history.same_patch(patch_id(repository, base, sha), paths, began) for base, sha in ends]
     rebased = [one.sha for one in found if one is not None]
     if len(rebased) * 2 < len(change.commits):
         return None

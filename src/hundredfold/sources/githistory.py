@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
@@ -19,8 +20,9 @@ from hundredfold.sources.git import Repository
 
 MAX_COMMITS = 200_000
 MAX_BLAMED_FILES = 60  # of one change; the rest of it is not followed
+MAX_RENAMES = 5
 MAX_BLAMED_BYTES = 2 * 1024 * 1024
-MAX_PATCHES = 3_000  # commits of a branch whose patch ids are compared with one change's
+MAX_PATCHES = 500  # newest commits whose patches are compared with one change
 BLAME_S = 60.0
 _HUNK = re.compile(rb"[0-9a-f]{40,64} \d+ \d+ \d+$")
 
@@ -69,7 +71,7 @@ class History:
         self.tip = repository.resolve(tip)
         self.entries = tuple(_entries(repository, self.tip, since_us))
         self.by_sha = {one.sha: one for one in self.entries}
-        self._line = set(self._first_parents())
+        self._line = dict.fromkeys(self._first_parents())
         self._by_subject: dict[str, list[Entry]] = {}
         self._by_pull: dict[int, list[Entry]] = {}
         self._reverts: dict[str, list[Entry]] = {}
@@ -98,16 +100,23 @@ class History:
         return done.stdout.decode("ascii").strip()
 
     def arrived_us(self, sha: str) -> int:
-        """When a commit of the branch came into it: its own time if it is on the line of first parents, else
-        that of the merge that brought it."""
+        """When a commit of the branch came into it: the time of the oldest first parent that has it, which is
+        itself if it was made there, else the merge that brought it. Its own time if it is older than what was
+        read; 0 if it is not known at all.
+        """
         own = self.by_sha.get(sha)
-        if own is not None and sha in self._line:
-            return own.at_us
-        done = self.repository.reading.run(
-            "rev-list", "--first-parent", "--ancestry-path", "--format=%ct", f"{sha}..{self.tip}"
-        )
-        times = [line for line in done.stdout.split(b"\n") if line and not line.startswith(b"commit")]
-        return int(times[-1]) * 1_000_000 if times else (own.at_us if own else 0)
+        if own is None or sha in self._line:
+            return own.at_us if own else 0
+        git, line = self.repository.reading, list(self._line)
+
+        def has(at: int) -> bool:
+            return git.run("merge-base", "--is-ancestor", sha, line[at]).returncode == 0
+
+        low, high = 0, len(line) - 1  # newest first: the last that has it
+        while low < high:
+            middle = (low + high + 1) // 2
+            low, high = (middle, high) if has(middle) else (low, middle - 1)
+        return self.by_sha[line[low]].at_us
 
     def of_pull(self, number: int) -> tuple[Entry, ...]:
         """The commits whose subject says that they came by this pull request, oldest first."""
@@ -136,15 +145,12 @@ class History:
             if one.at_us >= entry.at_us and one.sha != entry.sha and one.words.relands == subject
         )
 
-    def same_patch(self, patch: str, paths: Sequence[str], after_us: int = 0) -> Entry | None:
-        """The oldest commit since `after_us` that changes these paths by a patch of this id (see
-        `patch_id`).
-        """
-        for found, sha in _patch_ids(self.repository, self.tip, paths) if patch else ():
-            entry = self.by_sha.get(sha)
-            if found == patch and entry is not None and entry.at_us >= after_us:
-                return entry
-        return None
+    def same_patch(
+        self, patch: str, paths: Sequence[str], after_us: int = 0, until_us: int | None = None
+    ) -> Entry | None:
+        """The oldest commit of that time which changes these paths by a patch of this id (see `patch_id`)."""
+        pairs = _patch_ids(self.repository, self.tip, paths, after_us, until_us) if patch else ()
+        return next((self.by_sha[sha] for found, sha in pairs if found == patch and sha in self.by_sha), None)
 
     def _first_parents(self) -> Iterator[str]:
         sha = self.tip
@@ -178,7 +184,8 @@ class History:
 def patch_id(repository: Repository, base: str, head: str) -> str:
     """git's stable patch id of the change from `base` to `head` ("" if it changes nothing)."""
     git = repository.reading
-    diff = git.run("diff-tree", "-p", "--full-index", "--no-ext-diff", "--no-textconv", base, head)
+    how = ("-p", "--no-renames", "--full-index", "--no-ext-diff", "--no-textconv")
+    diff = git.run("diff-tree", *how, base, head)
     return git.run("patch-id", "--stable", stdin=diff.stdout).stdout.decode("ascii").partition(" ")[0]
 
 
@@ -189,56 +196,106 @@ def changed_paths(repository: Repository, base: str, head: str) -> list[str]:
 
 
 def kept_lines(repository: Repository, commits: Sequence[str], tip: str) -> Kept:
-    """How many of the lines that `commits` added (oldest first) stand at `tip`, by `git blame -w -M -C`.
+    """How many of the lines that `commits` added (oldest first) stand at `tip`, by `git blame -w`, and with
+    `-M -C` (moved within a file, copied from another) where some are missing.
 
     Files that were renamed since are found again; of one that is gone nothing is kept. Only text counts, at
     most 60 files of it, the largest changes first.
 
     Raises:
-        RepositoryError: git fails.
+        RepositoryError: git fails or takes too long.
     """
     wanted = set(commits)
     added = _added(repository, wanted)
-    moved = _moved(repository, commits[-1], tip)
     followed = sorted(added, key=lambda path: -added[path])[:MAX_BLAMED_FILES]
-    kept = sum(min(added[path], _blamed(repository, wanted, moved.get(path, path), tip)) for path in followed)
+    until = time.monotonic() + BLAME_S
+    kept = 0
+    for path in followed:
+        place = _place_at(repository, path, commits[-1], tip)
+        if place is not None:
+            blame = Blame(repository, commits[0], tip, place)
+            found = blame.lines_of(wanted, until)
+            if found < added[path]:
+                found = max(found, blame.lines_of(wanted, until, "-M", "-C"))
+            kept += min(added[path], found)
     return Kept(sum(added[path] for path in followed), kept)
 
 
+class Blame(Struct, frozen=True):
+    """Who wrote the lines of the file `path` at `tip`; nothing older than the commit `since` is told
+    apart.
+    """
+
+    repository: Repository
+    since: str
+    tip: str
+    path: str
+
+    def lines_of(self, commits: set[str], until: float, *options: str) -> int:
+        """How many lines are by these commits; 0 if the file is too large.
+
+        Raises:
+            RepositoryError: git fails, or does not end by `until` (of the monotonic clock).
+        """
+        git, name = self.repository.reading, _name(self.path)
+        size = git.run("cat-file", "-s", f"{self.tip}:{name}")
+        if size.returncode != 0 or int(size.stdout) > MAX_BLAMED_BYTES:
+            return 0
+        older = [f"^{self.since}^"] if git.run("cat-file", "-e", f"{self.since}^").returncode == 0 else []
+        left = max(0.1, until - time.monotonic())
+        command = ("blame", "--incremental", "-w", *options, *older, self.tip, "--", name)
+        done = git.run(*command, timeout_s=left)
+        if done.returncode != 0:
+            said = done.stderr.decode("utf-8", "replace").strip()[:300]
+            raise RepositoryError(f"git blame of {self.path} failed: {said}", "`git fsck` may tell why.")
+        hunks = (line.split(b" ") for line in done.stdout.split(b"\n") if _HUNK.match(line))
+        return sum(int(hunk[3]) for hunk in hunks if hunk[0].decode("ascii") in commits)
+
+
 def _added(repository: Repository, commits: set[str]) -> dict[str, int]:
-    """Lines added, by path; binary files and removals have none."""
+    """Lines added, by path; binary files, removals and mere renames have none."""
     lines: dict[str, int] = {}
     for sha in commits:
-        done = repository.reading.run("diff-tree", "--root", "-r", "-z", "--no-renames", "--numstat", sha)
-        for row in done.stdout.split(b"\0"):
+        done = repository.reading.run("diff-tree", "--root", "-r", "-z", "-M", "--numstat", sha)
+        fields = iter(done.stdout.split(b"\0"))
+        for row in fields:
             parts = row.split(b"\t")
-            if len(parts) == 3 and parts[0].isdigit() and int(parts[0]):
-                path = decode_path(parts[2])
-                lines[path] = lines.get(path, 0) + int(parts[0])
+            if len(parts) != 3:
+                continue
+            path = parts[2] or (next(fields), next(fields))[1]  # of a rename, the names follow, old and new
+            if parts[0].isdigit() and int(parts[0]):
+                name = decode_path(path)
+                lines[name] = lines.get(name, 0) + int(parts[0])
     return lines
 
 
-def _moved(repository: Repository, since: str, tip: str) -> dict[str, str]:
-    """Where files went that are not at their place any more."""
-    done = repository.reading.run(
-        "diff-tree", "-r", "-z", "-M", "--diff-filter=R", "--name-status", since, tip
-    )
-    fields = [decode_path(one) for one in done.stdout.split(b"\0") if one]
-    return {fields[at + 1]: fields[at + 2] for at in range(0, len(fields) - 2, 3)}
-
-
-def _blamed(repository: Repository, commits: set[str], path: str, tip: str) -> int:
-    """How many lines of a file are by these commits; 0 if it is gone or too large."""
+def _place_at(repository: Repository, path: str, since: str, tip: str) -> str | None:
+    """Where a file of the commit `since` is at `tip`, followed through renames; None if it is gone."""
     git = repository.reading
-    size = git.run("cat-file", "-s", f"{tip}:{path}")
-    if size.returncode != 0 or int(size.stdout) > MAX_BLAMED_BYTES:
-        return 0
-    done = git.run("blame", "--incremental", "-w", "-M", "-C", tip, "--", path, timeout_s=BLAME_S)
-    if done.returncode != 0:
-        said = done.stderr.decode("utf-8", "replace").strip()[:300]
-        raise RepositoryError(f"git blame of {path} failed: {said}", "`git fsck` may tell why.")
-    hunks = (line.split(b" ") for line in done.stdout.split(b"\n") if _HUNK.match(line))
-    return sum(int(hunk[3]) for hunk in hunks if hunk[0].decode("ascii") in commits)
+    for _ in range(MAX_RENAMES):
+        name = _name(path)
+        if git.run("cat-file", "-e", f"{tip}:{name}").returncode == 0:
+            return path
+        left = git.run(
+            "log", "-1", "--format=%H", "--diff-filter=D", "--no-renames", f"{since}..{tip}", "--", name
+        )
+        since = left.stdout.decode("ascii").strip()
+        if not since:
+            return None
+        moved = git.run(
+            "diff-tree", "-r", "-z", "-M", "--diff-filter=R", "--name-status", "--no-commit-id", since
+        )
+        fields = [decode_path(one) for one in moved.stdout.split(b"\0") if one]
+        targets = {fields[at + 1]: fields[at + 2] for at in range(0, len(fields) - 2, 3)}
+        if path not in targets:
+            return None
+        path = targets[path]
+    return None
+
+
+def _name(path: str) -> str:
+    """A path as an argument of git."""
+    return encode_path(path).decode("utf-8", "surrogateescape")
 
 
 def _entries(repository: Repository, tip: str, since_us: int) -> Iterator[Entry]:
@@ -269,13 +326,17 @@ def _entry(record: bytes) -> Entry:
     )
 
 
-def _patch_ids(repository: Repository, tip: str, paths: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """(patch id, sha) of the newest commits that change the paths, oldest first."""
+def _patch_ids(
+    repository: Repository, tip: str, paths: Sequence[str], after_us: int, until_us: int | None
+) -> Iterator[tuple[str, str]]:
+    """(patch id of what it changes in the paths, sha) of the commits of that time, oldest first."""
     git = repository.reading
+    within = [f"--max-age={after_us // 1_000_000}"]
+    within += [f"--min-age={until_us // 1_000_000}"] if until_us is not None else []
+    named = map(_name, paths)
     log = git.command(
-        "log", "-p", "--no-merges", "--full-index", "--no-ext-diff", "--no-textconv",
-        f"--max-count={MAX_PATCHES}", "--full-diff", tip, "--", *(encode_path(one).decode("utf-8",
-        "surrogateescape") for one in paths),
+        "log", "-p", "--no-merges", "--no-renames", "--full-index", "--no-ext-diff", "--no-textconv",
+        f"--max-count={MAX_PATCHES}", *within, tip, "--", *named,
     )  # fmt: skip
     with subprocess.Popen(
         log, env=git.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
