@@ -222,10 +222,12 @@ def test_what_does_not_vary_has_no_share() -> None:
         between(3, 2, 1)
 
 
-@given(st.floats(0.05, 0.95), st.floats(0.01, 0.1))
-def test_a_probability_with_an_interval_becomes_a_beta(mean: float, half: float) -> None:
-    found = probability(mean, mean - half, mean + half)
-    assert found.mean == pytest.approx(mean) and 0 <= found.quantile(0.05) < found.quantile(0.95) <= 1
+@given(st.integers(0, 200), st.integers(0, 200))
+def test_a_probability_of_so_many_effective_trials_is_the_rate_of_as_many(hits: int, misses: int) -> None:
+    trials = hits + misses
+    found = probability(hits / trials if trials else 0.5, trials)
+    assert found.a == pytest.approx(rate(hits, trials).a) and found.b == pytest.approx(rate(hits, trials).b)
+    assert 0 <= found.quantile(0.05) < found.quantile(0.95) <= 1
 
 
 def test_the_same_seed_gives_the_same_figures() -> None:

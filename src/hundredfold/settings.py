@@ -252,6 +252,27 @@ class NoticesSettings(Section, frozen=True):
     apprise_env: str = ""
 
 
+class WorthSettings(Section, frozen=True):
+    """[worth]: what nobody but you can know. What is not set here is marked as assumed on every page."""
+
+    #: a reviewer's hour in dollars; "" = assumed to be $150
+    reviewer_hour: str = ""
+    #: what a revert costs besides the work, in dollars; "" = assumed to be $100
+    revert_loss: str = ""
+    #: who reviews: people, their hours of review on a working day, working days of a month
+    people: int = 1
+    review_hours: float = 6.0
+    working_days: int = 22
+    #: accepted work that stood for so many days has survived
+    horizon_days: int = 30
+    #: what the provider lets through; 0 = not known
+    tokens_per_minute: int = 0
+    requests_per_minute: int = 0
+    #: what outcomes are worth, and scenarios of prices: files relative to the repository
+    values: tuple[str, ...] = ()
+    scenarios: tuple[str, ...] = ()
+
+
 class Settings(Section, frozen=True):
     """The whole file."""
 
@@ -273,6 +294,7 @@ class Settings(Section, frozen=True):
     allocation: tuple[AllocationRule, ...] = ()
 
     notices: NoticesSettings = field(default_factory=NoticesSettings)
+    worth: WorthSettings = field(default_factory=WorthSettings)
     #: price rows that override the shipped ones: files relative to the repository
     prices: tuple[str, ...] = ()
     #: "" = SQLite in the data folder; HUNDREDFOLD_DATABASE overrides

@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("spend", "spend:app", "The bill: what was spent on what, from the ledger."),
         ("prices", "prices:app", "What tokens cost, by which source; taking up a public price feed."),
         ("whatif", "whatif:whatif", "What the same traffic would cost at another tier, model or price."),
+        ("worth", "worth:worth", "Did it pay? What outcomes cost and what became of them."),
     ),
 }
 WHAT_IT_IS = "Runs a fleet of coding agents on a software project and knows what every outcome cost."

@@ -47,10 +47,9 @@ class Rate(Struct, frozen=True):
         if self.share is None:
             return f"none of 0 {self.what}{waiting}"
         found = self.interval
-        return (
-            f"{percent(self.share)} ({self.hits:,} of {self.of:,} {self.what}, {found.level:.0%} interval "
-            f"{percent(found.low, sign=False)}–{percent(found.high)}{waiting})"
-        )
+        between = f"{percent(found.low, sign=False)}–{percent(found.high)}"
+        of = f"{self.hits:,} of {self.of:,} {self.what}"
+        return f"{percent(self.share)} ({of}, {percent(found.level)} interval {between}{waiting})"
 
 
 class Amount(Struct, frozen=True):
@@ -117,7 +116,7 @@ class Multiple(Struct, frozen=True):
 
 def percent(share: float, *, sign: bool = True) -> str:
     """`71 %`; one decimal below ten percent and above ninety, where a whole one says too little."""
-    digits = 1 if 0 < share < 0.0995 or 0.9005 < share < 1 else 0
+    digits = 1 if 0.0005 < share < 0.0995 or 0.9005 < share < 0.9995 else 0
     return f"{100 * share:.{digits}f}" + (" %" if sign else "")
 
 

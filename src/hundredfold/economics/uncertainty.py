@@ -16,7 +16,7 @@ from hundredfold.economics.beta import Table
 from hundredfold.economics.beta import quantile as beta_quantile
 from hundredfold.economics.intervals import LEVEL, Interval
 
-SAMPLES = 2048
+SAMPLES = 1024
 SEED = 20260516
 
 #: a model: its inputs by name → one figure
@@ -68,12 +68,10 @@ def rate(successes: int, trials: int) -> Uncertain:
     return Uncertain("beta", successes + 0.5, trials - successes + 0.5)
 
 
-def probability(mean: float, low: float, high: float) -> Uncertain:
-    """A probability estimated as `mean`, with an interval of `LEVEL`: the beta of that mean and spread."""
-    deviation = max((high - low) / (2 * 1.645), 1e-6)
-    inside = min(max(mean, 1e-6), 1 - 1e-6)
-    size = max(inside * (1 - inside) / deviation**2 - 1, 1.0)
-    return Uncertain("beta", inside * size, (1 - inside) * size)
+def probability(estimate: float, effective: float) -> Uncertain:
+    """A probability estimated as if `effective` independent trials had given it: `rate`, for estimates that
+    come of something else than counting (Kaplan and Meier's)."""
+    return Uncertain("beta", estimate * effective + 0.5, (1 - estimate) * effective + 0.5)
 
 
 def between(low: float, likely: float, high: float) -> Uncertain:

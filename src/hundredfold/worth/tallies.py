@@ -18,7 +18,7 @@ from hundredfold.store.database import Database
 from hundredfold.store.outcomes import origin_ids
 from hundredfold.store.outcomesums import DAY_US
 from hundredfold.store.tables.ledger import bookings, requests, routes
-from hundredfold.store.tables.outcomes import attempt_sums, origins, review_sums
+from hundredfold.store.tables.outcomes import attempt_sums, origins, outcomes, review_sums
 from hundredfold.store.tables.record import decisions, proposals
 from hundredfold.store.tables.work import attempts, items
 from hundredfold.usage.pricing import billed_tier
@@ -48,7 +48,8 @@ class ReviewSum(Struct, frozen=True):
 
 
 def refresh(database: Database) -> None:
-    """Bring the sums up to the records."""
+    """Bring the sums up to the records. What people decided on is told as simulated by its outcome, so
+    follow the proposals first (`outcomes.ours`)."""
     with database.write() as connection:
         if not database.is_sqlite:  # SQLite's immediate transaction is the lock
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(7355611)"))
@@ -82,12 +83,14 @@ def attempts_of(database: Database, project: str | None, *, since_day: int = 0) 
         ]
 
 
-def reviews_of(database: Database, project: str | None, *, since_day: int = 0) -> dict[str, ReviewSum]:
-    """What reviewing took since a day, by job."""
+def reviews_of(
+    database: Database, project: str | None, *, simulated: bool = False, since_day: int = 0
+) -> dict[str, ReviewSum]:
+    """What reviewing took since a day, by job: of real proposals, or of simulated ones."""
     summed = ("decisions", "measured", "seconds", "expected_minutes", "by_policy")
     query = (
         sa.select(review_sums.c.job, *(sa.func.sum(review_sums.c[name]) for name in summed))
-        .where(review_sums.c.day >= since_day)
+        .where(review_sums.c.day >= since_day, review_sums.c.simulated == simulated)
         .group_by(review_sums.c.job)
     )
     if project is not None:
@@ -172,18 +175,22 @@ def _reviews(connection: sa.Connection, since_day: int) -> None:
             decisions.c.by,
             decisions.c.seconds,
             proposals.c.review_minutes,
+            sa.func.coalesce(origins.c.simulated, sa.false()).label("simulated"),
         )
         .join_from(decisions, proposals, proposals.c.id == decisions.c.proposal)
+        .outerjoin(outcomes, outcomes.c.proposal == proposals.c.id)
+        .outerjoin(origins, origins.c.id == outcomes.c.origin)
         .where(decisions.c.at_us >= since_day * DAY_US)
     )
-    found: dict[tuple[str, str, int], ReviewSum] = {}
+    found: dict[tuple[str, str, bool, int], ReviewSum] = {}
     for row in connection.execute(query):
-        key = (row.project, row.job, row.at_us // DAY_US)
+        key = (row.project, row.job, bool(row.simulated), row.at_us // DAY_US)
         found[key] = _added(found.get(key) or ReviewSum(row.job, 0, 0, 0.0, 0.0, 0), row)
     connection.execute(sa.delete(review_sums).where(review_sums.c.day >= since_day))
     rows = [
-        {"project": project, "job": job, "day": day} | {name: getattr(one, name) for name in _REVIEWED}
-        for (project, job, day), one in found.items()
+        {"project": project, "job": job, "simulated": simulated, "day": day}
+        | {name: getattr(one, name) for name in _REVIEWED}
+        for (project, job, simulated, day), one in found.items()
     ]
     if rows:
         connection.execute(sa.insert(review_sums), rows)

@@ -118,6 +118,7 @@ review_sums = Table(
     metadata,
     Column("project", String, primary_key=True),
     Column("job", String, primary_key=True),
+    Column("simulated", Boolean, primary_key=True),
     Column("day", Integer, primary_key=True, autoincrement=False),
     Column("decisions", BigInteger, nullable=False),  # by people
     Column("measured", BigInteger, nullable=False),  # of those, with a time

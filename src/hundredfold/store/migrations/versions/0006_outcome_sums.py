@@ -47,13 +47,14 @@ def upgrade() -> None:
         "review_sums",
         sa.Column("project", sa.String(), nullable=False),
         sa.Column("job", sa.String(), nullable=False),
+        sa.Column("simulated", sa.Boolean(), nullable=False),
         sa.Column("day", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("decisions", sa.BigInteger(), nullable=False),
         sa.Column("measured", sa.BigInteger(), nullable=False),
         sa.Column("seconds", sa.Float(), nullable=False),
         sa.Column("expected_minutes", sa.Float(), nullable=False),
         sa.Column("by_policy", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("project", "job", "day", name=op.f("pk_review_sums")),
+        sa.PrimaryKeyConstraint("project", "job", "simulated", "day", name=op.f("pk_review_sums")),
     )
     op.execute(SUMS)
     op.create_index(op.f("ix_attempts_ended_us"), "attempts", ["ended_us"], unique=False)
