@@ -29,7 +29,7 @@ import psutil
 from hundredfold.agents.claude.locate import OVERRIDE, find_claude
 from tests.support.backends import KINDS
 from tests.support.codex import make_order
-from tests.support.npm import claude_program
+from tests.support.npm import acp_program, claude_program
 from tests.support.provider import simulated_provider
 
 SAMPLE_EVERY_S = 0.5
@@ -145,6 +145,8 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if find_claude() is None:
         os.environ[OVERRIDE] = str(claude_program())
+    if "HUNDREDFOLD_ACP" not in os.environ:
+        os.environ["HUNDREDFOLD_ACP"] = str(acp_program())
     if chosen.row:
         kind, at_once, url, folder = chosen.row
         print(json.dumps(asyncio.run(attempts(kind, int(at_once), url, Path(folder)))))

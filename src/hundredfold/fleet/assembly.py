@@ -105,8 +105,8 @@ async def assembled(
         if model:
             gateway = await _gateway(stack, place, settings, database, person)
         else:
-            await _end_leftovers(place, settings)
-        backends = _backends(place, settings) if model else {}
+            await _end_leftovers(place, settings, database, person)
+        backends = _backends(place, settings, database, person) if model else {}
         stack.push_async_callback(_close_all, backends)
         pool = GitWorkspacePool(
             repository.root,
@@ -183,7 +183,7 @@ async def _ended(task: asyncio.Future[None]) -> None:
         await task
 
 
-def _backends(place: Place, settings: Settings) -> dict[str, Backend]:
+def _backends(place: Place, settings: Settings, database: Database, person: str) -> dict[str, Backend]:
     """The agents that are installed, by name."""
     from hundredfold.agents.acp.style import Acp, find_acp
     from hundredfold.agents.claude.locate import find_claude
@@ -193,25 +193,29 @@ def _backends(place: Place, settings: Settings) -> dict[str, Backend]:
     from hundredfold.agents.codex_exec.style import CodexExec
     from hundredfold.agents.native.backend import NativeBackend
     from hundredfold.agents.programs.backend import ProgramBackend
+    from hundredfold.fleet.rollouts import Rollouts
 
     lent = settings.route.login == "subscription"
+    kept = Rollouts(database, settings.project, person).keep if lent else None
     acp = settings.acp
     backends: dict[str, Backend] = {"native": NativeBackend(_sandbox(settings))}
     if find_codex() is not None:
         backends["codex"] = CodexBackend(place.state / "codex")
-        backends["codex-exec"] = ProgramBackend(CodexExec(subscription=lent), place.state / "codex-exec")
+        backends["codex-exec"] = ProgramBackend(
+            CodexExec(subscription=lent), place.state / "codex-exec", kept=kept
+        )
     if find_claude() is not None:
-        backends["claude"] = ProgramBackend(Claude(subscription=lent), place.state / "claude")
+        backends["claude"] = ProgramBackend(Claude(subscription=lent), place.state / "claude", kept=kept)
     if acp.command and find_acp(acp.command[0]) is not None:
         backends["acp"] = ProgramBackend(Acp(acp.command, acp.environment), place.state / "acp")
     return backends
 
 
-async def _end_leftovers(place: Place, settings: Settings) -> None:
+async def _end_leftovers(place: Place, settings: Settings, database: Database, person: str) -> None:
     """End what a killed run left up for the next one, which this one, without a model, is not."""
     await stop_leftover(place.state / "gateway")
     if (place.state / "codex").is_dir():
-        await _close_all(_backends(place, settings))
+        await _close_all(_backends(place, settings, database, person))
 
 
 async def _close_all(backends: dict[str, Backend]) -> None:
