@@ -50,7 +50,11 @@ WORLDLY = frozenset(
     }
 )  # fmt: skip
 #: a stream in memory is no I/O, and a seeded generator no chance
-HARMLESS = {("evidence/diffs.py", "io"), ("economics/uncertainty.py", "random")}
+HARMLESS = {
+    ("evidence/diffs.py", "io"),
+    ("economics/uncertainty.py", "random"),
+    ("economics/paired.py", "random"),
+}
 
 #: what costs more to import than the whole command line may
 HEAVY = (

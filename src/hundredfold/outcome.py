@@ -50,8 +50,14 @@ _OF_JOB: dict[JobName, OutcomeKind] = {
 }
 
 
+def plain_job(job: JobName) -> JobName:
+    """A job's own name: an arm of an experiment works under JOB@CODE."""
+    return job.partition("@")[0]
+
+
 def kind_of(job: JobName, type_: str = "") -> OutcomeKind:
     """What a proposal of a job and type is followed as; without a type, what the job is there for."""
+    job = plain_job(job)
     if not type_:
         return _OF_JOB.get(job, "other")
     if job == "benchmarks" and type_ in ("issue", "notice", "comment"):

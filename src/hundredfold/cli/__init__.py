@@ -41,6 +41,7 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("prices", "prices:app", "What tokens cost, by which source; taking up a public price feed."),
         ("whatif", "whatif:whatif", "What the same traffic would cost at another tier, model or price."),
         ("worth", "worth:worth", "Did it pay? What outcomes cost and what became of them."),
+        ("experiment", "experiment:experiment", "The same items along two routes, compared item by item."),
     ),
 }
 WHAT_IT_IS = "Runs a fleet of coding agents on a software project and knows what every outcome cost."

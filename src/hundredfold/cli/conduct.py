@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Sequence
 
 from hundredfold.cli.context import Context
 from hundredfold.cli.live import LiveSummary
@@ -14,7 +15,7 @@ from hundredfold.fleet.cadence import watch as watch_jobs
 from hundredfold.fleet.lock import project_lock
 from hundredfold.fleet.run import Run, RunResult
 from hundredfold.fleet.telling import told
-from hundredfold.jobs.protocol import load_job
+from hundredfold.jobs.protocol import Job, load_job
 
 
 def exit_code(result: RunResult) -> int:
@@ -27,15 +28,22 @@ def exit_code(result: RunResult) -> int:
 
 
 async def conducted(
-    context: Context, names: list[str], *, model: bool, watch: bool = False, title: str = ""
+    context: Context,
+    names: list[str],
+    *,
+    model: bool,
+    watch: bool = False,
+    title: str = "",
+    jobs: Sequence[Job] = (),
 ) -> RunResult:
-    """Run the named jobs of a project to their end (or, watching, until told to stop), shown live.
+    """Run the named jobs of a project (or these very `jobs`) to their end, or, watching, until told to stop;
+    shown live.
 
     Raises:
         ProjectBusy: another run holds the project.
         UnavailableError, StorageError: what could not be started.
     """
-    jobs = [load_job(name) for name in names]
+    jobs = list(jobs) or [load_job(name) for name in names]
     title = title or f"{context.place.root.name} · {', '.join(names)}"
     stop = _stop_on_signals()
     with project_lock(context.place.state):

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from hundredfold.economics.figures import Amount
 from hundredfold.economics.scenarios import ScenarioRow
+from hundredfold.outcome import plain_job
 from hundredfold.prices.book import PriceBook
 from hundredfold.settings import Funding
 from hundredfold.store.database import Database
@@ -81,7 +82,7 @@ def _spent(found: Sequence[Sum], pricer: Pricer) -> list[Spent]:
         group = pricer.group(one)
         booked = one.booking
         assert booked is not None
-        key = (booked.job, booked.agent, group.model, group.tier, booked.payer, group.simulated)
+        key = (plain_job(booked.job), booked.agent, group.model, group.tier, booked.payer, group.simulated)
         requests, tokens, amount = rows[key]
         used = group.usage.input + group.usage.output
         rows[key] = (requests + group.requests, tokens + used, amount + _amount(group.money))

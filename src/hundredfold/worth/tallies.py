@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from msgspec import Struct
 
-from hundredfold.outcome import POLICY, Origin, kind_of
+from hundredfold.outcome import POLICY, Origin, kind_of, plain_job
 from hundredfold.store.database import Database
 from hundredfold.store.outcomes import origin_ids
 from hundredfold.store.outcomesums import DAY_US
@@ -155,7 +155,7 @@ def _attempts(connection: sa.Connection, database: Database, since_day: int) -> 
 def _origin(row: Any) -> Origin:
     return Origin(
         project=row.project,
-        job=row.job,
+        job=plain_job(row.job),
         kind=kind_of(row.job),
         agent=row.agent,
         model=row.served_model or row.model,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hundredfold.store.tables import (
     benchmarks,
+    experiments,
     imports,
     ledger,
     mirror,
@@ -14,6 +15,6 @@ from hundredfold.store.tables import (
 )
 from hundredfold.store.tables.base import metadata
 
-TOPICS = (work, ledger, record, outcomes, benchmarks, imports, mirror, notices)
+TOPICS = (work, ledger, record, outcomes, benchmarks, imports, mirror, notices, experiments)
 
 __all__ = ["TOPICS", "metadata"]
