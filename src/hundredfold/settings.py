@@ -107,6 +107,29 @@ class ReportsSettings(Section, frozen=True):
     most: int = 20
 
 
+class ResultsSettings(Section, frozen=True):
+    """[job.benchmarks.results]: where benchmark results are, and how they are measured."""
+
+    #: files of results: patterns relative to the repository, or "BRANCH:path" for a file on another branch,
+    #: e.g. "gh-pages:dev/bench/data.js"
+    files: tuple[str, ...] = ()
+    #: "auto", or one of github-action-benchmark, pytest-benchmark, hyperfine, asv, criterion, go, jmh,
+    #: customSmallerIsBetter, customBiggerIsBetter, custom
+    format: str = "auto"
+    #: measures once, e.g. "go test -bench . ./..."; runs in a sandboxed checkout; "" = no bisecting
+    command: str = ""
+    #: the file it writes its results to; "" = it prints them
+    output: str = ""
+    #: how often a commit is measured
+    repeats: int = 5
+    #: seconds that one measuring may take
+    timeout_seconds: float = 900.0
+    #: only steps in this many of a series' newest points are proposed; older ones are only listed
+    recent: int = 100
+    #: most ranges of commits that are looked at; the newest go first, the rest is counted
+    most: int = 5
+
+
 class JobSettings(Section, frozen=True):
     """[job.NAME]"""
 
@@ -141,6 +164,8 @@ class JobSettings(Section, frozen=True):
     cap: int = 8
     #: failing runs (bugs)
     reports: ReportsSettings = field(default_factory=ReportsSettings)
+    #: measurements (benchmarks)
+    results: ResultsSettings = field(default_factory=ResultsSettings)
     budgets: Budget = field(default_factory=Budget)
 
 

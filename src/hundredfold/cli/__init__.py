@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "Work": (
         ("plan", "plan:plan", "What a run would look at and cost, by tier. Spends nothing."),
         ("run", "run:run", "Put the fleet to work until everything is looked at."),
+        ("benchmarks", "benchmarks:app", "Benchmark series with their steps; `run` measures anew."),
         ("cancel", "cancel:cancel", "Stop working on items; agents that look at them are ended."),
     ),
     "Decide": (

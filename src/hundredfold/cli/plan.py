@@ -19,7 +19,7 @@ from hundredfold.jobs.protocol import Project, load_job, review_minutes
 from hundredfold.prices.book import Cost, PriceBook, load_book
 from hundredfold.prices.money import dollars_text
 from hundredfold.proposals.sanitise import for_terminal
-from hundredfold.store import items
+from hundredfold.store import benchmarks, items
 from hundredfold.store.database import now_us
 from hundredfold.vocabulary import AgentTask, Item, Tier, Usage
 
@@ -87,7 +87,8 @@ def plan_job(context: Context, name: str) -> Plan:
     settings = context.settings
     place = context.place
     on_record = partial(earlier, context.database, place.slug, name)
-    project = Project(place.slug, place.root, context.repository, settings.job[name], on_record)
+    series = partial(benchmarks.kept, context.database, place.slug)
+    project = Project(place.slug, place.root, context.repository, settings.job[name], on_record, series)
     planned, everything = [], list[AgentTask]()
     for item in job.discover(project):
         row = items.find(context.database, item.id)

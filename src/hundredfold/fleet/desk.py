@@ -14,6 +14,7 @@ from hundredfold.fleet.board import Board
 from hundredfold.jobs.protocol import Earlier, Job, Project
 from hundredfold.proposals import record
 from hundredfold.settings import Settings
+from hundredfold.store import benchmarks
 from hundredfold.store.blobs import Blobs
 from hundredfold.store.database import Database
 from hundredfold.workspaces.protocol import Sandbox, WorkspacePool
@@ -59,6 +60,8 @@ class Desk(Struct, frozen=True):
             repository=self.repository,
             job=self.settings.job[job],
             earlier=partial(earlier, self.database, self.place.slug, job),
+            series=partial(benchmarks.kept, self.database, self.place.slug),
+            keep=self.blobs.put,
         )
 
 

@@ -6,7 +6,7 @@ the item's revision included): it is called again after a crash with the same it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from msgspec import Struct
 
 from hundredfold.errors import ConfigError
-from hundredfold.vocabulary import AgentTask, Finding, Item, Round, Step
+from hundredfold.vocabulary import AgentTask, Finding, Item, Round, Step, digest
 
 if TYPE_CHECKING:
+    from hundredfold.evidence.regressions import Series
     from hundredfold.settings import JobSettings
     from hundredfold.sources.git import Repository
+    from hundredfold.store.benchmarks import Measured
 
 
 REVIEW_MINUTES = 2.0  # of a job that says nothing of it
@@ -30,6 +32,10 @@ class Earlier(Struct, frozen=True):
 
     findings: tuple[Finding, ...] = ()
     coverage: tuple[dict[str, Any], ...] = ()
+
+
+def _no_series(_: Iterable[Measured]) -> list[Series]:
+    return []
 
 
 class Project(Struct, frozen=True):
@@ -44,6 +50,10 @@ class Project(Struct, frozen=True):
     repository: Repository
     job: JobSettings
     earlier: Callable[[], Earlier] = Earlier
+    #: keeps measurements, and gives back all series of the project; only `discover` may ask it
+    series: Callable[[Iterable[Measured]], list[Series]] = _no_series
+    #: keeps a large content (a picture) and gives its key; the same content has the same key
+    keep: Callable[[bytes], str] = digest
 
 
 class Report(Struct, frozen=True):

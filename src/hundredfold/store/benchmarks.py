@@ -58,6 +58,12 @@ def keep(database: Database, project: str, measured: Iterable[Measured]) -> int:
     return new
 
 
+def kept(database: Database, project: str, measured: Iterable[Measured]) -> list[Series]:
+    """Keep measurements and give back all series of the project."""
+    keep(database, project, measured)
+    return of_project(database, project)
+
+
 def of_project(database: Database, project: str, newest: int = 5_000) -> list[Series]:
     """Every series of the project with its `newest` points, by suite and name."""
     query = (
