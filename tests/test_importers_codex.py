@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from hundredfold.prices.book import load_book
 from hundredfold.store.database import Database
+from hundredfold.usage.importers.attempts import import_codex_home
+from hundredfold.usage.importers.keeping import Booked
 from hundredfold.usage.ledger import Ledger
-from tests.support.ledgers import ROUTE, entry
+from hundredfold.vocabulary import Limit
+from tests.support.ledgers import ROUTE, entry, keep_attempts
 from tests.support.logs import (
     THREAD,
     context,
@@ -175,3 +179,26 @@ def test_archived_and_moved_files_are_the_same_thread(sqlite_database: Database,
     report = take_in(sqlite_database, tmp_path)
     assert (report.bytes, report.kept.read) == (0, 0), "it is known by its inode"
     assert len(used(sqlite_database)) == 2
+
+
+def test_a_home_is_booked_to_its_attempt(sqlite_database: Database, tmp_path: Path) -> None:
+    keep_attempts(sqlite_database, "a-1")
+    number = 1
+    home = tmp_path / "home"
+    booked = Booked(
+        project="p", job="review", agent="codex", person="Ada", payer="acme", label="subscription"
+    )
+    assert import_codex_home(sqlite_database.url, home, number, booked).files == 0, "not begun yet"
+    rollout(home, [meta(), context(1), record(4, "resp_a", wire(1000, 800, 20))])
+    for _ in range(2):
+        import_codex_home(sqlite_database.url, home, number, booked)
+    (row,) = rows(sqlite_database)
+    assert (row["attempt"], row["job"], row["payer"], row["label"]) == (
+        number,
+        "review",
+        "acme",
+        "subscription",
+    )
+    limit = Limit(scope="payer:acme", window="ever", picodollars=10**12)
+    spent = 200 * 5_000_000 + 800 * 500_000 + 20 * 30_000_000
+    assert Ledger(sqlite_database).spent(load_book(), limit) == spent

@@ -57,6 +57,11 @@ class Corpus:
             self.bytes += session.flush() - before
         self.write(size - size // 2)
 
+    def flush(self) -> None:
+        """Everything that was written is in the files."""
+        for session in self._open:
+            session.flush()
+
     def close(self) -> None:
         """End every file; the last line of one is cut off in its middle, as by a kill."""
         for number, session in enumerate(self._open):

@@ -133,7 +133,12 @@ def _logs(
             raise ConfigError(f"--{format_.name}: there is no {path}", "Name a home, a folder or a log.")
     if named or openai:
         return named
-    own = [(format_, home) for format_, _ in given for home in format_.homes() if home.is_dir()]
+    own = [
+        (format_, home)
+        for format_, _ in given
+        for home in format_.homes()
+        if any(folder.is_dir() for folder in format_.folders(home))
+    ]
     if not own:
         looked = ", ".join(str(home) for format_, _ in given for home in format_.homes())
         raise ConfigError(

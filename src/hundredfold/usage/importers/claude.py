@@ -111,6 +111,7 @@ class Session:
     def __init__(self, complain: Complain) -> None:
         self._complain = complain
         self._places = Places()
+        self._numbers: dict[tuple[str | None, str, str | None], int] = {}
         self._rows: dict[str, Row] = {}
         self._skipped = 0
 
@@ -161,13 +162,19 @@ class Session:
             self._complain(offset, f"{wrong}; what is possible of it is counted")
             counts = possible(*counts)
         served = _served(tokens)
-        tier: Tier = "batch" if served == "batch" else "fast" if served == "fast" else "standard"
-        model = message.model or "unknown"
-        place = Place("anthropic", "messages", model, tier, served, "claude", read.cwd or "")
         key = message.id or read.requestId or digest("claude", read.timestamp, str(input_))
-        row: Row = (key, self._places.number(place), at, *counts)
+        where = (message.model, served, read.cwd)
+        number = self._numbers.get(where)
+        if number is None:
+            number = self._numbers[where] = self._places.number(_place(*where))
+        row: Row = (key, number, at, *counts)
         there = self._rows.get(key)
         self._rows[key] = row if there is None else merged(there, row)
+
+
+def _place(model: str | None, served: str, cwd: str | None) -> Place:
+    tier: Tier = "batch" if served == "batch" else "fast" if served == "fast" else "standard"
+    return Place("anthropic", "messages", model or "unknown", tier, served, "claude", cwd or "")
 
 
 def merged(one: Row, other: Row) -> Row:

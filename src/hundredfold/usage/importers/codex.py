@@ -155,8 +155,10 @@ class Rollout:
         self._events: list[tuple[int, int, _Payload, str]] = []
         self._recorded = self._state.counts == "records"
         self._places = Places()
+        self._place = -1  # the number of where requests are made now; -1 if that is to be found out
         self._rows: dict[str, Row] = {}
         self._chain: Chain | None = None
+        self._thread_key = ""
 
     def line(self, offset: int, line: bytes) -> None:
         """See `Parser.line`."""
@@ -229,6 +231,7 @@ class Rollout:
 
     def _settle(self, payload: _Payload) -> None:
         state = self._state
+        self._place = -1
         settings = payload.thread_settings
         if settings is None:
             state.model, state.cwd = payload.model or state.model, payload.cwd or state.cwd
@@ -284,7 +287,7 @@ class Rollout:
         state = self._state
         if total == state.total or at < state.last_us:
             return  # said again; or late, and within a total that was counted
-        if min(total) < 0:
+        if total[0] < 0 or total[1] < 0 or total[2] < 0 or total[3] < 0:
             self._complain(offset, f"a running total of {min(total)} tokens")
             return
         if total[0] + total[2] < state.total[0] + state.total[2]:
@@ -297,7 +300,9 @@ class Rollout:
         used = difference(total, state.total)
         state.total, state.last, state.last_us = total, used, at
         if not counted:
-            self._keep(_thread_key(state.thread or self._name) + name, at, offset, used, 0)
+            if not self._thread_key:
+                self._thread_key = _thread_key(state.thread or self._name)
+            self._keep(self._thread_key + name, at, offset, used, 0)
 
     def _keep(self, key: str, at: int, offset: int, used: Total, write: int) -> None:
         state = self._state
@@ -305,11 +310,12 @@ class Rollout:
         if wrong := impossible(*counts):
             self._complain(offset, f"{wrong}; what is possible of it is counted")
             counts = possible(*counts)
-        model = state.model or "unknown"
-        place = Place(state.provider, "responses", model, state.tier, "", "codex", state.cwd)
-        number = self._places.number(place)
+        if self._place < 0:
+            model = state.model or "unknown"
+            place = Place(state.provider, "responses", model, state.tier, "", "codex", state.cwd)
+            self._place = self._places.number(place)
         if key not in self._rows:
-            self._rows[key] = (key, number, at, *counts)
+            self._rows[key] = (key, self._place, at, *counts)
 
 
 def _thread_key(thread: str) -> str:

@@ -8,6 +8,7 @@ request in logs make one row: it has the largest output seen and the earliest ti
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
 from typing import Any
 
 from msgspec import Struct
@@ -72,7 +73,9 @@ class Keeper:
     def __init__(self, store: Store, booked: Callable[[Place], Booked], attempt: int | None = None) -> None:
         self._store, self._booked, self._attempt = store, booked, attempt
         self._ids: dict[Place, tuple[int, int, int]] = {}
-        self._rows: dict[tuple[str, str], tuple[Place, Row]] = {}
+        self._places: dict[Place, int] = {}
+        #: by provider and key: the request, its place's number among `_places` in place of the log's
+        self._rows: dict[str, dict[str, Row]] = {}
         self._cursors: list[Cursor] = []
         self._threads: dict[str, Thread] = {}
         self.kept = Kept()
@@ -80,16 +83,16 @@ class Keeper:
     @property
     def waiting(self) -> int:
         """How many rows are collected and not yet kept."""
-        return len(self._rows)
+        return sum(map(len, self._rows.values()))
 
     def add(self, rows: Iterable[Row], places: Sequence[Place]) -> None:
         """Collect rows; a request that is there already keeps its largest output and earliest time."""
-        there = self._rows
-        for row in rows:
-            place = places[row[1]]
-            identity = (row[0], place.provider)
-            known = there.get(identity)
-            there[identity] = (place, row) if known is None else _larger(known, (place, row))
+        numbers = [self._places.setdefault(place, len(self._places)) for place in places]
+        tables = [self._rows.setdefault(place.provider, {}) for place in places]
+        for key, place, *rest in rows:
+            there = tables[place]
+            row: Row = (key, numbers[place], *rest)  # type: ignore[assignment]
+            there[key] = _larger(there[key], row) if key in there else row
 
     def stand(self, cursor: Cursor, threads: Iterable[Thread]) -> None:
         """Where a file stands whose rows were all added."""
@@ -104,43 +107,46 @@ class Keeper:
         """
         if not (self._rows or self._cursors):
             return
+        waiting = self.waiting
         with self._store.transaction() as statements:
-            if self._rows:
+            if waiting:
                 self._keep(statements)
             _write_threads(statements, self._threads.values())
             _write_cursors(statements, self._cursors)
-        self.kept.read += len(self._rows)
-        self._rows, self._cursors, self._threads = {}, [], {}
+        self.kept.read += waiting
+        self._rows, self._places, self._cursors, self._threads = {}, {}, [], {}
 
     def _keep(self, statements: Statements) -> None:
         _lock(statements)
-        ids = {place: self._interned(statements, place) for place, _ in self._rows.values()}
-        lines: dict[tuple[bytes, int], _Line] = {}
-        for place, (key, _, *rest) in self._rows.values():
-            provider, booking, route = ids[place]
-            raw = shortened(storable(key))
-            lines[raw, provider] = (raw, provider, rest[0], self._attempt, booking, route, *rest[1:])
+        ids = [self._interned(statements, place) for place in self._places]
+        attempt = self._attempt
+        lines: list[_Line] = []
+        for rows in self._rows.values():
+            for key, place, at_us, *counts in rows.values():
+                provider, booking, route = ids[place]
+                raw = shortened(storable(key))
+                lines.append((raw, provider, at_us, attempt, booking, route, *counts))
+        lines.sort(key=itemgetter(0))  # the order of the index they go into
         _temporary_tables(statements)
-        # In the order of the index they go into.
-        statements.many(_insert("incoming", _INCOMING), sorted(lines.values(), key=lambda line: line[0]))
+        statements.many(_insert("incoming", _INCOMING), lines)
         there = statements.all(_THERE)
         if there:
             self._reconcile(statements, lines, there)
         self.kept.new += statements.run(_TAKE_IN)
-        statements.run(_COUNT_IN)
         _roll_up(statements)
 
     def _reconcile(
-        self, statements: Statements, lines: dict[tuple[bytes, int], _Line], there: Sequence[tuple[Any, ...]]
+        self, statements: Statements, lines: Sequence[_Line], there: Sequence[tuple[Any, ...]]
     ) -> None:
         """Deal with requests that the ledger knows, and take them out of what is incoming."""
         known: dict[tuple[bytes, int], list[tuple[Any, ...]]] = {}
         for row in there:
             known.setdefault((bytes(row[0]), row[1]), []).append(row)
+        by_identity = {line[:2]: line for line in lines if line[:2] in known}
         moved: list[tuple[Any, ...]] = []
         fresh: list[_Line] = []
         for identity, rows in known.items():
-            line = lines[identity]
+            line = by_identity[identity]
             best = max(rows, key=lambda row: (row[2], row[3]))
             ours = next((row for row in rows if row[2:4] == (ROLLOUT, SETTLED)), None)
             if ours is None:
@@ -182,10 +188,11 @@ class Keeper:
         return found
 
 
-def _larger(one: tuple[Place, Row], other: tuple[Place, Row]) -> tuple[Place, Row]:
-    place, larger = max(one, other, key=lambda seen: (seen[1][7], seen[1][3:]))
-    first = min(one[1][2], other[1][2])
-    return place, larger if larger[2] == first else (larger[0], larger[1], first, *larger[3:])
+def _larger(one: Row, other: Row) -> Row:
+    """Of two sightings of a request the one with the larger output, at the earlier time."""
+    larger = max(one, other, key=lambda row: (row[7], row[3:]))
+    first = min(one[2], other[2])
+    return larger if larger[2] == first else (larger[0], larger[1], first, *larger[3:])
 
 
 _NEW = ("key", "provider", "source", "status", *_INCOMING[2:])
@@ -198,9 +205,9 @@ _TAKE_IN = (
     f"INSERT INTO requests ({', '.join(_NEW)}) SELECT key, provider, {ROLLOUT}, {SETTLED}, "  # noqa: S608
     f"{', '.join(_INCOMING[2:])} FROM incoming"
 )
-_COUNT_IN = (
-    f"INSERT INTO moved ({', '.join(_MOVED)}) SELECT 1, at_us, attempt, booking, route, {SETTLED}, "  # noqa: S608
-    f"{', '.join(_COUNTED)}, 0, 0 FROM incoming"
+_ALL_MOVED = (
+    f"(SELECT {', '.join(_MOVED)} FROM moved UNION ALL SELECT 1, at_us, attempt, booking, route, {SETTLED}, "  # noqa: S608
+    f"{', '.join(_COUNTED)}, 0, 0 FROM incoming) AS m"
 )
 _GROW = (
     f"UPDATE requests SET at_us = ?, {', '.join(f'{name} = ?' for name in _COUNTED)} "  # noqa: S608
@@ -242,7 +249,7 @@ def _roll_up(statements: Statements) -> None:
     statements.run(
         f"INSERT INTO folded ({', '.join((*_KEYED, *_SUMS))}) "  # noqa: S608
         f"SELECT at_us / {_QUARTER_US}, coalesce(attempt, 0), booking, route, status, {band}, {_KINDS}, "
-        f"sum(sign), {sums} FROM moved GROUP BY 1, 2, 3, 4, 5, 6, 7"
+        f"sum(sign), {sums} FROM {_ALL_MOVED} GROUP BY 1, 2, 3, 4, 5, 6, 7"
     )
     rest = ", ".join(_KEYED[2:])
     totals = ", ".join(f"sum({name})" for name in _SUMS)

@@ -36,7 +36,7 @@ TIMEOUT_S = 60.0
 RETRIES = 5
 LONGEST_PAUSE_S = 30.0
 
-Count = Annotated[int, Meta(ge=0, lt=2**63)]
+Count = Annotated[int, Meta(ge=0, le=2**62)]
 
 
 class _Used(Struct):

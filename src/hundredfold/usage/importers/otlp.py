@@ -86,16 +86,25 @@ class Export:
         self._places = Places()
         self._rows: dict[tuple[str, str], Row] = {}
         self._skipped = 0
+        #: the lines so far of a document that began on the first
+        self._document: list[bytes] = []
 
     def line(self, offset: int, line: bytes) -> None:
         """See `Parser.line`."""
-        if not line.strip():
+        if self._document:
+            self._document.append(line)
             return
         try:
             value = msgspec.json.decode(line)
         except msgspec.DecodeError as error:
-            self._complain(offset, f"not JSON: {error}")
+            if offset == 0:
+                self._document.append(line)
+            else:
+                self._complain(offset, f"not JSON: {error}")
             return
+        self._value(offset, value)
+
+    def _value(self, offset: int, value: Any) -> None:
         if not isinstance(value, dict):
             self._complain(offset, "not a JSON object")
             return
@@ -106,6 +115,16 @@ class Export:
 
     def end(self) -> Found:
         """See `Parser.end`."""
+        if self._document:
+            lines, self._document = self._document, []
+            try:
+                self._value(0, msgspec.json.decode(b"\n".join(lines)))
+            except msgspec.DecodeError:  # so they were lines after all
+                for offset, line in zip(_offsets(lines), lines, strict=True):
+                    if offset == 0:
+                        self._complain(0, "not JSON, and neither is the file as a whole")
+                    else:
+                        self.line(offset, line)
         skipped = {"records without tokens": self._skipped} if self._skipped else {}
         return Found(list(self._rows.values()), self._places.found, b"", [], skipped)
 
@@ -168,6 +187,14 @@ class Export:
         identity = (key, place.provider)
         if identity not in self._rows:
             self._rows[identity] = (key, self._places.number(place), at, *used)
+
+
+def _offsets(lines: list[bytes]) -> list[int]:
+    """Where lines begin that follow upon each other."""
+    found = [0]
+    for line in lines[:-1]:
+        found.append(found[-1] + len(line) + 1)
+    return found
 
 
 def _count(said: dict[str, Any], name: str) -> int | None:

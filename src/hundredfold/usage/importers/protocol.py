@@ -134,6 +134,10 @@ class Places:
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_MINUTE_US = 60_000_000
+#: times stand close together: minutes that were read before, by their text
+_minutes: dict[str, int] = {}
+_MOST_MINUTES = 4096
 
 
 def at_us(text: str) -> int:
@@ -142,14 +146,30 @@ def at_us(text: str) -> int:
     Raises:
         ValueError: it is no time.
     """
+    minute = _minutes.get(text[:17])
+    if minute is not None and len(text) == 24 and text[19] == "." and text[23] == "Z":
+        seconds, milliseconds = text[17:19], text[20:23]
+        if seconds.isdigit() and milliseconds.isdigit() and seconds < "60":
+            return minute + int(seconds) * 1_000_000 + int(milliseconds) * 1000
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return (moment - _EPOCH) // _MICROSECOND
+    found = (moment - _EPOCH) // _MICROSECOND
+    if len(text) == 24 and text[23] == "Z" and text[16] == ":":
+        if len(_minutes) >= _MOST_MINUTES:
+            _minutes.clear()
+        _minutes[text[:17]] = found // _MINUTE_US * _MINUTE_US
+    return found
 
 
 def impossible(input_: int, cached: int, write: int, write_1h: int, output: int, reasoning: int) -> str:
     """Why these counts can't be true; "" if they can."""
+    if (
+        0 <= write_1h <= write
+        and 0 <= cached <= input_ - write <= input_ <= MOST_TOKENS
+        and 0 <= reasoning <= output <= MOST_TOKENS
+    ):
+        return ""
     least = min(input_, cached, write, write_1h, output, reasoning)
     if least < 0:
         return f"a count of {least} tokens"

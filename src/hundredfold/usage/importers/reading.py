@@ -88,14 +88,14 @@ def whole_lines(
         position = 0
         while (end := find(b"\n", position)) >= 0:
             if skips(data, position) is None:
-                if end - position > 1:
+                if end - position > 1 or data[position:end].strip():
                     yield base + position, data[position:end]
             elif data[end - 1] != _CLOSES and data[end - 2 : end] != b"}\r":
                 complain(base + position, "not a JSON object")
             position = end + 1
         rest = data[position:]
         base += position
-        if len(rest) > _TELLING and skips(rest):
+        if len(rest) >= min(_TELLING, BLOCK) and skips(rest):
             behind, last = _behind_line(fd, rest, read)
             if not last:
                 return base
@@ -123,6 +123,9 @@ def whole_lines(
 
 
 def _is_json(text: bytes) -> bool:
+    """Whether a last line without an end is whole: a JSON object, or the end of one over many lines."""
+    if text.strip() in (b"}", b"]}"):
+        return True
     try:
         msgspec.json.decode(text, type=msgspec.Raw)
     except msgspec.DecodeError:

@@ -1,0 +1,203 @@
+"""What logs and disks do to an importer: each is counted and told by file and line, and nothing is lost."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from hundredfold.errors import StorageError
+from hundredfold.store.database import Database
+from hundredfold.usage.importers import beside, keeping, reading, run
+from tests.support.logs import (
+    context,
+    line,
+    message,
+    meta,
+    output,
+    record,
+    rollout,
+    take_in,
+    used,
+    wire,
+    write,
+)
+
+HEAD = [meta(), context(1)]
+
+
+def test_lines_that_cannot_be_read_are_told_and_the_rest_counts(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    strings = {"input_tokens": "12", "output_tokens": 1}
+    lines = [
+        *HEAD,
+        b"this is no JSON",
+        record(3, "resp_a", wire(100, 50, 10)),
+        record(4, "resp_b", strings),  # type: ignore[arg-type]
+        record(5, "resp_c", wire(10, 50, 10)),
+        record(6, "resp_d", wire(-5, 0, 3)),
+        record(7, "resp_e", wire(2 * 10**12, 0, 3)),
+        b'{"timestamp":"2026-11-01T00:00:08.000Z","type":"response_item","payload":{"type":"message","te',
+        line(9, "token_usage_record", {"response_id": "resp_f"}),
+        record(10, "resp_g", wire(7, 0, 1)).replace(b"2026-11-01T", b"yesterday, "),
+        b"[1, 2]",
+        b"\xff\xfe\x00",
+    ]
+    path = rollout(tmp_path, lines)
+    report = take_in(sqlite_database, tmp_path)
+    told = {trouble.line: trouble.what for trouble in report.troubles}
+    assert sorted(told) == [3, 5, 6, 7, 8, 9, 10, 11, 12, 13]
+    assert {trouble.path for trouble in report.troubles} == {str(path)}
+    assert "50 cached tokens of 10 input tokens" in told[6] and "-5" in told[7] and "yesterday" in told[11]
+    assert "expected" in told[5].lower()
+    assert used(sqlite_database) == [(100, 50, 10), (50, 50, 10), (0, 0, 3), (10**12, 0, 3)]
+    assert take_in(sqlite_database, tmp_path).troubles == [], "they are told once"
+
+
+def test_more_troubles_than_can_be_told_are_counted(sqlite_database: Database, tmp_path: Path) -> None:
+    rollout(tmp_path, [*HEAD, *[b"nonsense"] * 50])
+    report = take_in(sqlite_database, tmp_path)
+    assert (len(report.troubles), report.untold) == (run.MOST_TOLD, 50 - run.MOST_TOLD)
+
+
+def test_what_can_not_be_opened_is_told_and_the_rest_counts(
+    sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rollout(tmp_path, [*HEAD, record(3, "resp_a", wire(1, 0, 1))])
+    closed = tmp_path / "sessions" / "closed"
+    closed.mkdir()
+    locked = write(tmp_path / "sessions" / "locked.jsonl", HEAD)
+    (tmp_path / "sessions" / "nowhere.jsonl").symlink_to(tmp_path / "gone.jsonl")
+    (tmp_path / "sessions" / "circle").symlink_to(tmp_path / "sessions")
+    really, scandir = os.open, os.scandir
+
+    def refuse(path: str, *rest: int) -> int:
+        if path == str(locked):
+            raise PermissionError(13, "Permission denied")
+        return really(path, *rest)
+
+    def refuse_folder(path: str) -> object:
+        if path == str(closed):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "open", refuse)
+    monkeypatch.setattr(os, "scandir", refuse_folder)
+    report = take_in(sqlite_database, tmp_path)
+    assert {(Path(one.path).name, one.line, one.what) for one in report.troubles} == {
+        ("locked.jsonl", 0, "Permission denied"),
+        ("closed", 0, "Permission denied"),
+        ("nowhere.jsonl", 0, "No such file or directory"),
+    }
+    assert used(sqlite_database) == [(1, 0, 1)]
+
+
+def test_a_deleted_log_stays_in_the_ledger(sqlite_database: Database, tmp_path: Path) -> None:
+    path = rollout(tmp_path, [*HEAD, record(3, "resp_a", wire(1, 0, 1))])
+    take_in(sqlite_database, tmp_path)
+    path.unlink()
+    assert take_in(sqlite_database, tmp_path).files == 0
+    assert used(sqlite_database) == [(1, 0, 1)]
+
+
+def test_a_rewritten_log_is_read_anew_and_nothing_is_lost(sqlite_database: Database, tmp_path: Path) -> None:
+    rollout(tmp_path, [*HEAD, record(3, "resp_a", wire(1, 0, 1)), record(4, "resp_b", wire(2, 0, 1))])
+    take_in(sqlite_database, tmp_path)
+    for rewritten in (
+        [record(5, "resp_c", wire(3, 0, 1))],
+        [output(5), record(5, "resp_d", wire(4, 0, 1))] * 9,
+    ):
+        rollout(tmp_path, [*HEAD, *rewritten])
+        take_in(sqlite_database, tmp_path)
+    assert used(sqlite_database) == [(1, 0, 1), (2, 0, 1), (3, 0, 1), (4, 0, 1)]
+
+
+def test_a_log_that_grows_while_it_is_read(
+    sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = rollout(tmp_path, [*HEAD, record(3, "resp_0", wire(1, 0, 1))])
+    really, more = os.read, iter(range(1, 60))
+
+    def grow(fd: int, size: int) -> bytes:
+        if (number := next(more, None)) is not None:
+            added = record(4, f"resp_{number}", wire(1, 0, 1)) + b"\n"
+            with path.open("ab") as file:
+                file.write(added[:100])
+                file.flush()
+                data = really(fd, size)
+                file.write(added[100:])
+            return data
+        return really(fd, size)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "read", grow)
+        take_in(sqlite_database, tmp_path)
+    take_in(sqlite_database, tmp_path)
+    assert len(used(sqlite_database)) == 60
+
+
+def test_lines_longer_than_a_block_and_than_can_be_read(
+    sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "BLOCK", 1000)
+    monkeypatch.setattr(reading, "MOST_LINE", 20_000)
+    long = message(3, "m1", output=5, extra="x" * 9_000)
+    longer = message(4, "m2", output=6, extra="x" * 30_000)
+    skipped = b'{"type":"user","message":"' + b"y" * 50_000 + b'"}'
+    torn = b'{"type":"user","message":"' + b"y" * 50_000
+    write(tmp_path / "a.jsonl", [long, skipped, longer, torn, message(5, "m3", output=7), skipped], end=b"")
+    report = take_in(sqlite_database, tmp_path, "claude")
+    assert [one[2] for one in used(sqlite_database)] == [5, 7]
+    assert [(one.line, one.what.split(",")[0]) for one in report.troubles] == [
+        (3, "a line longer than 20"),
+        (4, "not a JSON object"),
+    ]
+
+
+def test_a_last_line_without_an_end_is_taken_if_it_is_whole(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    whole = [*HEAD, record(3, "resp_a", wire(1, 0, 1))]
+    rollout(tmp_path, whole)
+    (path,) = tmp_path.rglob("*.jsonl")
+    path.write_bytes(path.read_bytes()[:-1])
+    assert take_in(sqlite_database, tmp_path).waiting == 0
+    path.write_bytes(path.read_bytes() + b"\n" + record(4, "resp_b", wire(2, 0, 1))[:90])
+    assert take_in(sqlite_database, tmp_path).waiting == 1
+    rollout(tmp_path, [*whole, record(4, "resp_b", wire(2, 0, 1))])
+    assert take_in(sqlite_database, tmp_path).waiting == 0
+    assert used(sqlite_database) == [(1, 0, 1), (2, 0, 1)]
+
+
+def test_a_refused_transaction_keeps_neither_rows_nor_cursors(
+    sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rollout(tmp_path, [*HEAD, record(3, "resp_a", wire(1, 0, 1))])
+
+    def full(*_: object) -> None:
+        import sqlite3
+
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(keeping, "_write_cursors", full)
+        with pytest.raises(StorageError, match="full"):
+            take_in(sqlite_database, tmp_path)
+    assert used(sqlite_database) == []
+    assert take_in(sqlite_database, tmp_path).kept.new == 1
+
+
+def test_a_fault_of_the_reading_process_is_raised_here() -> None:
+    def fail() -> object:
+        yield 1
+        raise ValueError("it broke")
+
+    found = beside.beside(fail, run.Read)  # type: ignore[arg-type]
+    assert next(found) == 1
+    with pytest.raises(RuntimeError, match="it broke"):
+        next(found)
+    stopped = beside.beside(lambda: iter(range(10**9)), run.Read)
+    assert next(stopped) == 0
+    stopped.close()  # type: ignore[attr-defined]
