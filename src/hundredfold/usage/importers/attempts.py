@@ -6,10 +6,10 @@ see what it has spent so far), its rollouts are imported and every row is booked
     booked = Booked(project=slug, job="review", agent="codex", person=person, payer=payer)
     import_codex_home(database.url, home, number, booked)
 
-`number` is `attempts.number`, as in a row from the wire. The rows are of source "rollout"; the ledger's
-`spent` counts them for limits like any others. Import the home before anybody else does (`spend import --codex HOME`),
-since who a request is booked to is decided once; a home below the project's own state is never among a user's
-logs. Doing it again, also after a kill, adds only what is new.
+`number` is `attempts.number`, as in a row from the wire. The rows are of source "rollout", and limits count
+them like any others. Import the home before anybody else does (`spend import --codex HOME`), since who a
+request is booked to is decided once; a home below the project's own state is never among a user's logs. Doing
+it again, also after a kill, adds only what is new.
 """
 
 from __future__ import annotations
