@@ -249,3 +249,9 @@ def groupings_of(by: Sequence[str]) -> tuple[Grouping, ...]:
 app = App(name="spend", default_parameter=Parameter(negative=()), help_format="plaintext")
 app.default(spend)
 app.command("hundredfold.cli.spend_import:import_command", name="import", help="Read logs into the ledger.")
+app.command("hundredfold.cli.export:export", name="export", help="Write the bill for finance: FOCUS 1.2.")
+app.command(
+    "hundredfold.cli.rebuild:rebuild",
+    name="rebuild",
+    help="Compute the ledger's sums anew for new thresholds.",
+)

@@ -143,7 +143,7 @@ class Pricer:
         )
 
     def _exact(self, one: Sum, how: Priced) -> Money | Unpriced:
-        row = self._row(how, one.size)
+        row = self.row(how, one.size)
         if isinstance(row, Unpriced):
             return row
         cost = charge(row, model=how.model, tier=how.tier, usage=one.usage, fill=how.fill)
@@ -164,7 +164,7 @@ class Pricer:
 
     def _unknown(self, how: Priced, size: int) -> Unpriced | None:
         """Why requests of this size have no price whatever they used; None if they may have one."""
-        row = self._row(how, size)
+        row = self.row(how, size)
         if isinstance(row, Unpriced):
             return row
         if row.rates.input is None or row.rates.output is None:
@@ -178,7 +178,8 @@ class Pricer:
             found = self._books[how.multiple] = scaled(self._books[Fraction(1)], how.multiple)
         return found
 
-    def _row(self, how: Priced, size: int) -> PriceRow | Unpriced:
+    def row(self, how: Priced, size: int) -> PriceRow | Unpriced:
+        """The price row for requests of that input size, or why there is none."""
         key = (how, size)
         found = self._rows.get(key)
         if found is None:

@@ -157,8 +157,14 @@ def _attempts(
     connection: sa.Connection, groups: Sequence[Group] | Sequence[Sum]
 ) -> dict[int, tuple[str, str]]:
     """The id and the item of every attempt among the groups, by its number."""
-    found_in = [one.of if isinstance(one, Group) else one for one in groups]
-    numbers = sorted({one.attempt for one in found_in if one.attempt})
+    return attempt_names(
+        connection, (one.of.attempt if isinstance(one, Group) else one.attempt for one in groups)
+    )
+
+
+def attempt_names(connection: sa.Connection, given: Iterable[int | None]) -> dict[int, tuple[str, str]]:
+    """The id and the item of attempts, by their numbers."""
+    numbers = sorted({one for one in given if one})
     found: dict[int, tuple[str, str]] = {}
     for start in range(0, len(numbers), _IDS):
         query = sa.select(attempts.c.number, attempts.c.id, attempts.c.item)
