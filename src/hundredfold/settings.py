@@ -298,6 +298,31 @@ class WorthSettings(Section, frozen=True):
     scenarios: tuple[str, ...] = ()
 
 
+class PolicyRule(Section, frozen=True):
+    """[[publish.policy]]: what may be applied without a person. Private proposals never are."""
+
+    #: what its decisions are signed with
+    name: str
+    #: whose proposals
+    job: str
+    #: of which types
+    types: tuple[str, ...]
+    #: only if every finding behind the proposal is at least this certain
+    confidence: float
+    #: at most this many decisions on a UTC day
+    day: int = 20
+
+
+class PublishSettings(Section, frozen=True):
+    """[publish]: how much may be published, and what without a person. By default nothing is."""
+
+    #: most actions of a type on a UTC day, e.g. {comment = 100}; others as documented
+    limits: dict[str, int] = field(default_factory=dict)
+    policy: tuple[PolicyRule, ...] = ()
+    #: more rules: a TOML file of [[policy]] tables, relative to the repository
+    policy_file: str = ""
+
+
 class Settings(Section, frozen=True):
     """The whole file."""
 
@@ -314,6 +339,7 @@ class Settings(Section, frozen=True):
     acp: AcpSettings = field(default_factory=AcpSettings)
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
     forge: ForgeSettings = field(default_factory=ForgeSettings)
+    publish: PublishSettings = field(default_factory=PublishSettings)
     budgets: Budget = field(default_factory=Budget)
     payer: dict[str, PayerSettings] = field(default_factory=dict)
     allocation: tuple[AllocationRule, ...] = ()

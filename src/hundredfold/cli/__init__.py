@@ -32,8 +32,10 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "Decide": (
         ("inbox", "inbox:inbox", "What waits for a decision."),
         ("approve", "decide:approve", "Approve proposals and apply them."),
+        ("edit", "edit:edit", "Change a proposal's text before deciding on it."),
         ("reject", "decide:reject", "Reject proposals, with a reason."),
-        ("undo", "decide:undo", "Take applied proposals back, one or a whole run's."),
+        ("publish", "publish:publish", "Apply what is approved, or show the exact calls."),
+        ("undo", "decide:undo", "Take applied proposals back, one or a whole batch."),
         ("notices", "notices:notices", "What was told by chat, and what waits for delivery."),
         ("why", "why:why", "The chain from source to decision behind any id."),
     ),

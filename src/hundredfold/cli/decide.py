@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
+from cyclopts import Parameter
+from msgspec import Struct
 
 from hundredfold.cli.context import Context, Where
 from hundredfold.cli.output import print_json, say
 from hundredfold.errors import EXIT_CONFLICT, EXIT_INCOMPLETE, ConfigError
 
 if TYPE_CHECKING:
-    from hundredfold.forges.protocol import Forge
     from hundredfold.proposals.decide import Decided
-    from hundredfold.proposals.publisher import Published, Publisher
+    from hundredfold.proposals.publisher import Published
     from hundredfold.store.database import Database
 
 
 def approve(
     *ids: str,
     run: str = "",
+    job: str = "",
+    type_: Annotated[str, Parameter(name="--type")] = "",
+    confidence: float = 0.0,
     by: str = "",
     reason: str = "",
+    dry_run: bool = False,
     json: bool = False,
     where: Where = Where(),  # noqa: B008
 ) -> int:
@@ -37,22 +43,36 @@ def approve(
         The proposals (the beginning of an id is enough).
     run
         All that wait from this run, too.
+    job
+        All that wait from this job, too; with --run, --type or --confidence: those that are both.
+    type_
+        All that wait of this type, too; likewise.
+    confidence
+        All that wait and whose findings are all at least this certain (0 to 1), too; likewise.
     by
         Who approves (default: git's user.name, else the system's user).
     reason
         Why, for the record.
+    dry_run
+        Decide nothing; show the exact calls that approving would make now.
     json
         Print JSON.
     """
-    context = where.open()
-    person = _person(context, by)
-    wanted = _wanted(context, ids, run)
+    from hundredfold.cli.forge import publisher
     from hundredfold.proposals.decide import decide
 
-    decided = decide(context.database, wanted, "approve", by=person, reason=reason)
-    published = _publisher(context, person).publish()
-    _refresh(context)
-    _tell(context)
+    context = where.open()
+    person = person_of(context, by)
+    wanted = _wanted(context, ids, Many(run, job, type_, confidence))
+    with publisher(context, person) as made:
+        if dry_run:
+            from hundredfold.cli.publish import preview
+
+            return preview(made, wanted, json=json)
+        decided = decide(context.database, wanted, "approve", by=person, reason=reason)
+        published = made.publish()
+    refresh_pages(context)
+    tell(context)
     if json:
         print_json({"by": person, "decisions": _plain(decided), "published": _plain(published)})
     else:
@@ -60,7 +80,7 @@ def approve(
             print_line(verdict.proposal, verdict.message)
         for one in published:
             print_line(one.proposal, f"{one.result}: {one.detail}")
-    return _exit_code(decided, published)
+    return exit_code(decided, published)
 
 
 def reject(
@@ -87,31 +107,35 @@ def reject(
         Print JSON.
     """
     context = where.open()
-    person = _person(context, by)
-    wanted = _wanted(context, ids, run)
+    person = person_of(context, by)
+    wanted = _wanted(context, ids, Many(run))
     from hundredfold.proposals.decide import decide
 
     decided = decide(context.database, wanted, "reject", by=person, reason=reason)
-    _refresh(context)
+    refresh_pages(context)
     if json:
         print_json({"by": person, "decisions": _plain(decided)})
     else:
         for one in decided:
             print_line(one.proposal, one.message)
-    return _exit_code(decided, [])
+    return exit_code(decided, [])
 
 
 def undo(
     *ids: str,
     batch: str = "",
+    job: str = "",
+    day: str = "",
+    table: bool = False,
     by: str = "",
     json: bool = False,
     where: Where = Where(),  # noqa: B008
 ) -> int:
-    """Take applied proposals back, one by one or a whole run's.
+    """Take applied proposals back, one by one or a whole batch: a run's, a job's, a day's.
 
-    Again after an interruption finishes it. Exit codes: 0 all taken back, 8 some could not be (they say why;
-    undo them again to retry).
+    What was applied only in part is taken back too. On GitHub some things stay (a review, a closed pull
+    request): --table tells what, type by type. Again after an interruption finishes it. Exit codes: 0 all
+    taken back, 8 some could not be (they say why; undo them again to retry).
 
     Parameters
     ----------
@@ -119,29 +143,62 @@ def undo(
         The proposals (the beginning of an id is enough).
     batch
         A run: all that is applied of it.
+    job
+        All that is applied of this job; with --batch or --day: what is both.
+    day
+        All that was applied on this day (UTC, like 2026-01-31).
+    table
+        Print what can be taken back of each type, and what stays.
     by
         Who takes them back (default: git's user.name, else the system's user).
     json
         Print JSON.
     """
+    if table:
+        return _print_table(json=json)
+    from hundredfold.cli.forge import publisher
+
+    if day and not re.fullmatch(r"\d{4}-\d\d-\d\d", day):
+        raise ConfigError(f"{day[:40]!r} is no day", "Write it like 2026-01-31 (UTC).")
     context = where.open()
-    person = _person(context, by)
-    publisher = _publisher(context, person)
-    wanted = proposal_ids(context.database, ids)
-    if batch:
-        wanted += publisher.batch(run_id(context.database, batch))
-    elif not wanted:
-        raise ConfigError("nothing to undo was named", "Name proposals, or a whole run: --batch RUN.")
-    published = publisher.undo(wanted)
-    _tell(context)
+    person = person_of(context, by)
+    with publisher(context, person) as made:
+        wanted = proposal_ids(context.database, ids)
+        if batch or job or day:
+            run = run_id(context.database, batch) if batch else ""
+            wanted += made.batch(run, job=job, day=day)
+        elif not wanted:
+            raise ConfigError("nothing to undo was named", "Name proposals, or a whole run: --batch RUN.")
+        published = made.undo(wanted)
+    tell(context)
     if json:
         print_json({"by": person, "undone": _plain(published)})
     else:
         for one in published:
             print_line(one.proposal, f"{one.result}{f': {one.detail}' if one.detail else ''}")
         if not published:
-            say("nothing of that run is applied")
-    return _exit_code([], published)
+            say("nothing of that is applied")
+    return exit_code([], published)
+
+
+def _print_table(*, json: bool) -> int:
+    from hundredfold.forges.undoing import TABLE
+
+    if json:
+        print_json(msgspec.to_builtins(TABLE))
+        return 0
+    from rich.table import Table
+
+    from hundredfold.cli.output import console
+
+    shown = Table(box=None, pad_edge=False, show_edge=False)
+    shown.add_column("type", no_wrap=True)
+    shown.add_column("undo", overflow="fold")
+    shown.add_column("what stays", overflow="fold")
+    for one in TABLE:
+        shown.add_row(one.type, one.undone, one.residue or "nothing")
+    console().print(shown)
+    return 0
 
 
 def proposal_ids(database: Database, ids: Iterable[str]) -> list[str]:
@@ -171,21 +228,37 @@ def _full(database: Database, named: str, kind: str) -> str:
     return found
 
 
-def _wanted(context: Context, ids: Sequence[str], run: str) -> list[str]:
-    from hundredfold.store import proposals
+class Many(Struct, frozen=True):
+    """Which open proposals are meant besides those named: all that are of each of these, if any is given."""
 
+    run: str = ""
+    job: str = ""
+    type: str = ""
+    confidence: float = 0.0
+
+
+def _wanted(context: Context, ids: Sequence[str], many: Many) -> list[str]:
     wanted = proposal_ids(context.database, ids)
-    if run:
-        made = proposals.of_project(
-            context.database, context.place.slug, run=run_id(context.database, run), states=("open",)
+    if many != Many():
+        from hundredfold.proposals.inbox import surely
+
+        if not 0.0 <= many.confidence <= 1.0:
+            raise ConfigError(f"--confidence is {many.confidence}", "It is a number from 0 to 1.")
+        run = run_id(context.database, many.run) if many.run else None
+        wanted += surely(
+            context.database,
+            context.place.slug,
+            run=run,
+            job=many.job or None,
+            type_=many.type or None,
+            confidence=many.confidence,
         )
-        wanted += [row.proposal.id for row in made]
     elif not wanted:
         raise ConfigError("no proposal was named", "`hundredfold inbox` lists what waits.")
     return wanted
 
 
-def _person(context: Context, by: str) -> str:
+def person_of(context: Context, by: str) -> str:
     """Who decides, and on stderr where the name comes from if nobody gave it."""
     from hundredfold.proposals.decide import checked_name
 
@@ -195,19 +268,7 @@ def _person(context: Context, by: str) -> str:
     return person
 
 
-def _publisher(context: Context, person: str) -> Publisher:
-    from hundredfold.forges.local import LocalForge
-    from hundredfold.notices.forge import WithNotices
-    from hundredfold.notices.session import webhook_url
-    from hundredfold.proposals.publisher import Publisher
-
-    forge: Forge = LocalForge(context.place.state / "forge", context.repository, by=person)
-    if webhook_url(context.settings.notices):
-        forge = WithNotices(forge, context.database, context.place.slug, context.repository)
-    return Publisher(context.database, context.place.slug, forge, by=person)
-
-
-def _tell(context: Context) -> None:
+def tell(context: Context) -> None:
     """Deliver notices that were approved or taken back; what can't be now goes with the next run."""
     from hundredfold.cli.notices import deliver
 
@@ -215,7 +276,8 @@ def _tell(context: Context) -> None:
         say(f"a notice waits in the outbox: {why}")
 
 
-def _refresh(context: Context) -> None:
+def refresh_pages(context: Context) -> None:
+    """Make the inbox's pages anew."""
     from hundredfold.proposals.pages import refresh
 
     refresh(context.database, context.place.slug, context.place.state)
@@ -233,7 +295,8 @@ def print_line(proposal: str, text: str) -> None:
     console().print(f"{proposal}  {for_terminal(text)}", soft_wrap=True)
 
 
-def _exit_code(decided: Sequence[Decided], published: Sequence[Published]) -> int:
+def exit_code(decided: Sequence[Decided], published: Sequence[Published]) -> int:
+    """The exit code that these results add up to."""
     if any(one.result == "conflict" for one in decided):
         return EXIT_CONFLICT
     return EXIT_INCOMPLETE if any(one.result in ("stale", "failed") for one in published) else 0

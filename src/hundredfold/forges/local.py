@@ -110,6 +110,9 @@ class LocalForge:
         """Nothing: a file says of which commit it is."""
         return None
 
+    def close(self) -> None:
+        """Nothing is held."""
+
     def _rendered(self, proposal: Proposal, key: str) -> bytes:
         at = datetime.fromtimestamp(self._clock() / 1e6, UTC).isoformat(timespec="seconds")
         fields: dict[str, object] = {

@@ -21,6 +21,7 @@ from hundredfold.store.tables.record import proposals as proposals_table
 from hundredfold.vocabulary import Decision, ProposalState
 
 Verdict = Literal["approve", "reject"]
+POLICY = "policy:"  # begins what a policy's decisions are signed with
 MAX_NAME = 100
 MAX_REASON = 4000
 
@@ -61,13 +62,23 @@ def decide(
     return [_decide(database, one, verdict, by, reason) for one in dict.fromkeys(wanted)]
 
 
+def decide_by_policy(database: Database, proposal: str, rule: str, reason: str) -> Decided:
+    """Approve a proposal in the name of a written rule."""
+    return _decide(database, proposal, "approve", POLICY + rule, reason)
+
+
 def checked_name(by: str) -> str:
     """A person's name as it is recorded and shown.
 
     Raises:
-        ConfigError: it is empty or too long.
+        ConfigError: it is empty, too long, or a policy's.
     """
     name = for_terminal(by)
+    if name.lower().startswith(POLICY):
+        raise ConfigError(
+            f"{name[:40]!r} is the name of a policy, not of a person",
+            "Say --by NAME with a name of your own.",
+        )
     if not name or len(name) > MAX_NAME:
         raise ConfigError(
             "every decision bears a name, and none is known"

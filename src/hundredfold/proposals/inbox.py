@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from hundredfold.proposals.sanitise import block_for_terminal, for_terminal
+from hundredfold.proposals.wording import told
 from hundredfold.store import actions, findings, items, proposals
 from hundredfold.store.actions import ActionRow
 from hundredfold.store.database import Database
@@ -38,7 +39,7 @@ class Entry(Struct, frozen=True):
 
 
 class Detail(Struct, frozen=True):
-    """One proposal in full."""
+    """One proposal in full. `does`: what it would do, a paragraph each; `edited_by`: who changed it."""
 
     entry: Entry
     body: str
@@ -46,6 +47,8 @@ class Detail(Struct, frozen=True):
     findings: tuple[Finding, ...]
     decisions: tuple[Decision, ...]
     action: ActionRow | None
+    does: tuple[str, ...] = ()
+    edited_by: tuple[str, ...] = ()
 
 
 def pending_minutes(database: Database, project: str) -> float:
@@ -74,6 +77,26 @@ def listed(
     return sorted(entries, key=lambda one: (_rank(one.severity), -(one.confidence or 0.0), one.opened_us))
 
 
+def surely(
+    database: Database,
+    project: str,
+    *,
+    run: str | None = None,
+    job: str | None = None,
+    type_: str | None = None,
+    confidence: float = 0.0,
+) -> list[str]:
+    """The waiting proposals of a run, a job and a type whose findings are all at least so certain, oldest
+    first. Above 0, one without findings is not among them."""
+    rows = proposals.of_project(database, project, states=WAITING, run=run, job=job, type_=type_)
+    known = findings.by_id(database, [one for row in rows for one in row.proposal.findings])
+    return [
+        row.proposal.id
+        for row in rows
+        if min((one.confidence for one in _findings(row, known)), default=0.0) >= confidence
+    ]
+
+
 def detail(database: Database, proposal: str) -> Detail | None:
     """One proposal with its findings, decisions and action."""
     row = proposals.find(database, proposal)
@@ -88,6 +111,8 @@ def detail(database: Database, proposal: str) -> Detail | None:
         findings=found,
         decisions=tuple(proposals.decisions_of(database, proposal)),
         action=actions.of_proposal(database, proposal),
+        does=tuple(block_for_terminal(one) for one in told(row.proposal.payload)),
+        edited_by=tuple(one.by for one in proposals.edits_of(database, proposal)),
     )
 
 

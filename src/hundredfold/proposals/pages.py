@@ -51,6 +51,8 @@ def rendered(shown: Detail) -> str:
         what.insert(0, f"{entry.severity}, confidence {entry.confidence:.2f}")
     if entry.private:
         what.append("private: stays on this machine")
+    if shown.edited_by:
+        what.append(f"edited by {', '.join(map(for_terminal, shown.edited_by))}")
     lines = [
         f"# {entry.title}",
         "",
@@ -58,6 +60,7 @@ def rendered(shown: Detail) -> str:
         "",
         f"About {entry.about or entry.item} (`{entry.item}`).",
         "",
+        *(line for one in shown.does for line in (f"→ {one}", "")),
         shown.body.rstrip(),
         "",
     ]
@@ -76,7 +79,8 @@ def rendered(shown: Detail) -> str:
         "## Decide",
         "",
         "```",
-        f"hundredfold approve {entry.id}",
+        f"hundredfold approve {entry.id}    # --dry-run shows the exact calls",
+        f"hundredfold edit {entry.id}",
         f'hundredfold reject {entry.id} --reason "…"',
         f"hundredfold why {entry.id}",
         "```",

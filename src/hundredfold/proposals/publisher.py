@@ -15,11 +15,13 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from hundredfold.errors import HundredfoldError, UnavailableError
+from hundredfold.errors import ConfigError, HundredfoldError, UnavailableError
 from hundredfold.forges.protocol import Forge, History, Stale
 from hundredfold.forges.subject import Touch
+from hundredfold.payloads import TYPES
 from hundredfold.proposals.decide import checked_name
 from hundredfold.proposals.outgoing import publishable
+from hundredfold.settings import PublishSettings
 from hundredfold.store import actions, items, proposals
 from hundredfold.store.database import Database, now_us
 from hundredfold.store.locks import held
@@ -28,7 +30,7 @@ from hundredfold.vocabulary import Limit, Proposal, Receipt
 
 Result = Literal["applied", "stale", "failed", "undone", "unchanged", "held"]
 
-#: most actions of a type on a UTC day; a type that is not named has none
+#: most actions of a type on a UTC day
 LIMITS: Mapping[str, int] = {
     "comment": 500,
     "review": 300,
@@ -41,6 +43,20 @@ LIMITS: Mapping[str, int] = {
     "notice": 100,
     "advisory": 50,
 }
+
+
+def limits_of(settings: PublishSettings) -> dict[str, int]:
+    """The limits in force: `LIMITS`, with what the settings say otherwise.
+
+    Raises:
+        ConfigError: a limit of no type, or below 0.
+    """
+    for type_, most in settings.limits.items():
+        if type_ not in TYPES:
+            raise ConfigError(f"[publish] limits names {type_!r}", f"Types are {', '.join(TYPES)}.")
+        if most < 0:
+            raise ConfigError(f"[publish] limits: {type_} is {most}", "It must be 0 or more.")
+    return {**LIMITS, **settings.limits}
 
 
 class Published(Struct, frozen=True):

@@ -175,6 +175,18 @@ def add_decision(connection: sa.Connection, decision: Decision) -> None:
     )
 
 
+def decided_since(database: Database, project: str, since_us: int) -> dict[str, int]:
+    """How many of the project's proposals each person or policy decided since then."""
+    query = (
+        sa.select(decisions.c.by, sa.func.count())
+        .join(proposals, proposals.c.id == decisions.c.proposal)
+        .where(proposals.c.project == project, decisions.c.at_us >= since_us)
+        .group_by(decisions.c.by)
+    )
+    with database.read() as connection:
+        return {row[0]: row[1] for row in connection.execute(query)}
+
+
 def decisions_of(database: Database, proposal: str) -> list[Decision]:
     """The decisions on a proposal, oldest first."""
     query = (

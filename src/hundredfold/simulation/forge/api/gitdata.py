@@ -105,7 +105,8 @@ def commit_made(call: Call) -> Reply:
     author = call.body.get("author") or {}
     default = bodies.person(call.me, now)
     who = (str(author.get("name") or default[0]), str(author.get("email") or default[1]), _time(author, now))
-    sha = call.repo.git.make_commit(tree, parents, call.text("message"), who, now)
+    committed = _time(call.body.get("committer") or author, now)  # the committer is the author by default
+    sha = call.repo.git.make_commit(tree, parents, call.text("message"), who, committed)
     return Reply(201, bodies.git_commit(call.hub, call.repo, sha))
 
 
