@@ -179,6 +179,10 @@ def test_a_script_is_run_by_node_and_sees_the_packages_beside_it(
     assert tmp_path / "node_modules" in program.visible
     monkeypatch.setenv("HUNDREDFOLD_NODE", str(tmp_path / "none"))
     assert as_program(script) is None
+    # A script on PATH is no Node: it starts one that only its own package knows.
+    monkeypatch.delenv("HUNDREDFOLD_NODE")
+    monkeypatch.setenv("PATH", str(node.parent))
+    assert find_node() is None
 
 
 async def test_ten_at_once_do_not_disturb_each_other(kind: Kind, backend: Backend, tmp_path: Path) -> None:

