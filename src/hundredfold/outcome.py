@@ -15,6 +15,7 @@ OutcomeKind = str  # "pull_request", "finding", …: see KINDS; a third party's 
 #: what is followed, in the words that pages show
 KINDS: dict[OutcomeKind, str] = {
     "pull_request": "pull request merged",
+    "commit": "commit kept",
     "finding": "finding confirmed",
     "comment": "review comment addressed",
     "duplicate": "duplicate closed",

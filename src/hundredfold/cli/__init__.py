@@ -42,6 +42,7 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "Money": (
         ("spend", "spend:app", "The bill: what was spent on what, from the ledger."),
         ("prices", "prices:app", "What tokens cost, by which source; taking up a public price feed."),
+        ("outcomes", "outcomes:app", "What became of the work; read back a repository's past."),
         ("whatif", "whatif:whatif", "What the same traffic would cost at another tier, model or price."),
         ("worth", "worth:worth", "Did it pay? What outcomes cost and what became of them."),
         ("experiment", "experiment:experiment", "The same items along two routes, compared item by item."),

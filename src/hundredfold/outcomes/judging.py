@@ -53,8 +53,9 @@ def judge(
     horizon_days: int = HORIZON_DAYS,
 ) -> Judged:
     """What became of a change as far as can be seen at `now_us`."""
-    landed = landing(history, change)
     forge_says = forge or Forge()
+    still_open = forge is not None and forge.closed_us is None and not forge.merged
+    landed = None if still_open else landing(history, change)
     if landed is None and forge_says.merged and forge_says.merged_us is not None:
         return _not_here(outcome, forge_says, now_us)
     if landed is None:
@@ -62,8 +63,8 @@ def judge(
     accepted_us = forge_says.merged_us or landed.at_us
     horizon_us = accepted_us + horizon_days * DAY_US
     back = revert(history, landed)
-    if back is None:
-        back = silent_revert(history, landed, min(now_us, horizon_us))
+    if back is None and now_us >= horizon_us:  # comparing patches is dear: once, at the end
+        back = silent_revert(history, landed, horizon_us)
     facts = _facts(landed, forge_says)
     if back is not None and back.at_us <= min(horizon_us, now_us):
         return _reverted(outcome, accepted_us, back, forge_says, facts, now_us)
