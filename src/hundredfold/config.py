@@ -158,9 +158,18 @@ def _check_forge(settings: Settings, path: Path) -> None:
             f"{path}: [forge] token-env is no name of an environment variable",
             'Write the name of the variable that holds the token, like "GITHUB_TOKEN".',
         )
-    for name, value in (("pace-seconds", forge.pace_seconds), ("patience-seconds", forge.patience_seconds)):
+    for name, value in (
+        ("pace-seconds", forge.pace_seconds),
+        ("patience-seconds", forge.patience_seconds),
+        ("mirror-days", forge.mirror_days),
+        ("webhook-port", forge.webhook_port),
+    ):
         if value < 0:
             raise ConfigError(f"{path}: [forge] {name} is {value}", "It must be 0 or more.")
+    if forge.webhook_port > 65535:
+        raise ConfigError(
+            f"{path}: [forge] webhook-port is {forge.webhook_port}", "It must be 65535 or less."
+        )
 
 
 def dollars(text: str) -> int:

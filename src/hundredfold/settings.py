@@ -211,8 +211,19 @@ class ForgeSettings(Section, frozen=True):
     repository: str = ""
     #: environment variable that holds the token; only the publisher and the mirror read it
     token_env: str = "GITHUB_TOKEN"  # noqa: S105 – a name
+    #: a GitHub App's id instead of a token, and the variable that holds its private key (PEM text or path)
+    app_id: str = ""
+    app_key_env: str = "GITHUB_APP_KEY"
     #: of the API; another one for GitHub Enterprise Server
     base_url: str = "https://api.github.com"
+    #: how far back the mirror reads reviews, checks, events and workflow runs, in days; 0 = all there are
+    mirror_days: float = 90.0
+    #: where `run --watch` and `mirror --listen` take GitHub's webhooks; 0 = nowhere
+    webhook_port: int = 0
+    #: of which address of this machine
+    webhook_host: str = "127.0.0.1"
+    #: environment variable that holds the webhook's secret
+    webhook_secret_env: str = "GITHUB_WEBHOOK_SECRET"  # noqa: S105 – a name
     #: least seconds between two changes, as GitHub asks of integrations
     pace_seconds: float = 1.0
     #: longest single wait for a rate limit; beyond it the publisher stops and says when to come back
