@@ -88,10 +88,17 @@ def test_comments_and_events_are_found_by_item(database: Database) -> None:
     assert mirror.counts(database, "p")["comments"] == 3
 
 
-def test_a_delivery_is_new_once(database: Database) -> None:
-    assert mirror.take_delivery(database, "p", "d-1", "issues")
-    assert not mirror.take_delivery(database, "p", "d-1", "issues")
-    assert mirror.take_delivery(database, "other", "d-1", "issues")
+def test_a_delivery_is_new_once_by_its_id_and_by_its_body(database: Database) -> None:
+    def new(delivery: str, body: str, project: str = "p") -> bool:
+        with database.write() as connection:
+            return mirror.take_delivery(connection, database, project, delivery, body, "issues")
+
+    assert new("d-1", "b-1")
+    assert not new("d-1", "b-1")
+    assert not new("d-2", "b-1")
+    assert not new("d-1", "b-2")
+    assert new("d-3", "b-2"), "an id that was used before does not spoil a body that is new"
+    assert new("d-1", "b-1", "other")
 
 
 def test_a_cursor_is_kept_with_its_rows_or_not_at_all(database: Database) -> None:

@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("cancel", "cancel:cancel", "Stop working on items; agents that look at them are ended."),
     ),
     "Decide": (
+        ("mirror", "mirror:mirror", "Read issues, pull requests, reviews and CI logs from GitHub."),
         ("inbox", "inbox:inbox", "What waits for a decision."),
         ("approve", "decide:approve", "Approve proposals and apply them."),
         ("edit", "edit:edit", "Change a proposal's text before deciding on it."),

@@ -48,8 +48,8 @@ _TABLES: dict[type[Struct], sa.Table] = {
     JobRow: tables.mirror_jobs,
     ArtifactRow: tables.mirror_artifacts,
 }
-#: what the mirror notes of its own reading: a new answer leaves it as it is
-_OURS = frozenset({"reviews_us", "checks_sha", "read_us"})
+#: what is ours: how far it was read and where what was fetched is kept. A new answer leaves it as it is
+_OURS = frozenset({"reviews_us", "checks_sha", "read_us", "log", "blob", "omitted"})
 
 
 # ------------------------------------------------------------------ reading
@@ -245,14 +245,25 @@ def keep_cursor(
     connection.execute(insert.on_conflict_do_update(index_elements=["project", "resource"], set_=values))
 
 
-def take_delivery(database: Database, project: str, delivery: str, event: str) -> bool:
-    """Whether a webhook delivery is new; it is not new the next time."""
+def take_delivery(
+    connection: sa.Connection, database: Database, project: str, delivery: str, body: str, event: str
+) -> bool:
+    """Whether a webhook delivery is new, by its id and by its body's digest; the next time it is not.
+
+    In the transaction that keeps what it changes, so that a delivery is taken whole or not at all.
+    """
     table = tables.mirror_deliveries
-    with database.write() as connection:
+    names = (f"body {body}", f"id {storable(delivery)}")
+    known = sa.select(table.c.delivery).where(table.c.project == project, table.c.delivery.in_(names))
+    if connection.execute(known).first() is not None:
+        return False
+    for name in names:
         fresh = insert_ignore(database, table).values(
-            project=project, delivery=storable(delivery), event=storable(event), received_us=now_us()
+            project=project, delivery=name, event=storable(event), received_us=now_us()
         )
-        return connection.execute(fresh.returning(table.c.delivery)).first() is not None
+        if connection.execute(fresh.returning(table.c.delivery)).first() is None:
+            return False
+    return True
 
 
 def forget(database: Database, project: str) -> None:

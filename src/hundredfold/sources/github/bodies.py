@@ -252,7 +252,12 @@ def run(body: Body) -> RunRow:
 def job(body: Body) -> JobRow:
     """A job of a workflow run, its log not yet fetched."""
     steps = [
-        {name: one.get(name) for name in ("name", "conclusion", "number")} for one in _entries(body, "steps")
+        {
+            "name": _text(one, "name"),
+            "conclusion": _text(one, "conclusion"),
+            "number": _maybe_whole(one, "number"),
+        }
+        for one in _entries(body, "steps")
     ]
     return JobRow(
         id=_whole(body, "id"),
@@ -305,7 +310,7 @@ def _whole(body: Body, name: str, default: int | None = None) -> int:
 
 
 def _maybe_whole(body: Body, name: str) -> int | None:
-    return None if body.get(name) is None else _whole(body, name)
+    return None if isinstance(body, dict) and body.get(name) is None else _whole(body, name)
 
 
 def _object(body: Body, name: str) -> Body:

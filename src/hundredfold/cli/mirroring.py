@@ -1,0 +1,132 @@
+"""Keeping the mirror up to date on behalf of commands: one sync shown as it goes, and webhooks taken in."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from hundredfold.cli.context import Context
+from hundredfold.cli.output import console, say
+from hundredfold.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hundredfold.sources.github.mirror import Synced, Tick
+    from hundredfold.sources.github.receiver import Receiver
+
+PLAIN_EVERY_S = 5.0
+NAMES = {
+    "inline": "inline comments",
+    "pulls": "pull requests",
+    "runs": "workflow runs",
+}
+
+
+def require_repository(context: Context) -> str:
+    """owner/name of the project's repository on GitHub.
+
+    Raises:
+        ConfigError: the settings name none.
+    """
+    repository = context.settings.forge.repository
+    if not repository:
+        raise ConfigError(
+            "the settings name no repository to mirror",
+            'Write repository = "owner/name" into the [forge] table of hundredfold.toml.',
+        )
+    return repository
+
+
+async def synced(context: Context, tick: Tick, days: float | None = None) -> Synced:
+    """Bring the project's mirror up to date once.
+
+    Raises:
+        ConfigError: no repository, or no credential.
+        UnavailableError, LimitReached: GitHub can't be read (now); what was read is kept.
+    """
+    from hundredfold.forges.github.access import client_of
+    from hundredfold.sources.github.mirror import Mirror, Wanted
+
+    settings = context.settings.forge
+    client = client_of(settings)
+    wanted = Wanted(days=settings.mirror_days if days is None else days)
+    try:
+        mirror = Mirror(
+            client,
+            context.database,
+            context.blobs,
+            context.place.slug,
+            require_repository(context),
+            wanted,
+            tick=tick,
+        )
+        return await mirror.sync()
+    finally:
+        await client.close()
+
+
+@contextlib.asynccontextmanager
+async def listening(
+    context: Context, told: Callable[[tuple[str, ...]], Awaitable[None]], port: int | None = None
+) -> AsyncIterator[Receiver]:
+    """Take webhooks in at the settings' address for as long as the block lasts; says where on stderr.
+
+    Raises:
+        ConfigError: there is no secret in the environment.
+        UnavailableError: the port can't be had.
+    """
+    from hundredfold.sources.github.receiver import Receiver
+
+    settings = context.settings.forge
+    secret = os.environ.get(settings.webhook_secret_env, "")
+    if not secret:
+        raise ConfigError(
+            f"the environment variable {settings.webhook_secret_env} holds no secret for webhooks",
+            "Set it to the secret that the webhook has on GitHub: without one anybody could write here.",
+        )
+    receiver = Receiver(context.database, context.place.slug, require_repository(context), secret, told)
+    at = settings.webhook_port if port is None else port
+    async with receiver.serving(settings.webhook_host, at) as url:
+        say(f"webhooks of {settings.repository} are taken in at {url}")
+        yield receiver
+
+
+@contextlib.contextmanager
+def shown() -> Iterator[Tick]:
+    """A bar for each resource on a terminal, a line now and then otherwise."""
+    if sys.stderr.isatty():
+        with _bars() as tick:
+            yield tick
+        return
+    printed = time.monotonic()
+
+    def plain(resource: str, done: int, total: int) -> None:
+        nonlocal printed
+        if time.monotonic() - printed >= PLAIN_EVERY_S:
+            printed = time.monotonic()
+            say(f"mirror: {done:,}{f' of about {total:,}' if total > done else ''} {_name(resource)}")
+
+    yield plain
+
+
+@contextlib.contextmanager
+def _bars() -> Iterator[Tick]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description:16}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console(stderr=True), transient=True) as progress:
+        tasks: dict[str, Any] = {}
+
+        def tick(resource: str, done: int, total: int) -> None:
+            if resource not in tasks:
+                tasks[resource] = progress.add_task(_name(resource), total=None)
+            progress.update(tasks[resource], completed=done, total=total or None)
+
+        yield tick
+
+
+def _name(resource: str) -> str:
+    return NAMES.get(resource, resource)
