@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 from hundredfold.cli.context import Context
 from hundredfold.cli.live import LiveSummary
+from hundredfold.cli.mirroring import Refresh, webhooks
 from hundredfold.cli.output import say
 from hundredfold.errors import EXIT_INCOMPLETE
-from hundredfold.fleet.assembly import Assembly, assembled
+from hundredfold.fleet.assembly import assembled
 from hundredfold.fleet.cadence import watch as watch_jobs
 from hundredfold.fleet.lock import project_lock
 from hundredfold.fleet.run import Run, RunResult
@@ -44,6 +45,7 @@ async def conducted(
         UnavailableError, StorageError: what could not be started.
     """
     jobs = list(jobs) or [load_job(name) for name in names]
+    refresh, nudged = Refresh(context), set[str]()
     title = title or f"{context.place.root.name} · {', '.join(names)}"
     stop = _stop_on_signals()
     with project_lock(context.place.state):
@@ -60,21 +62,18 @@ async def conducted(
         ) as assembly:
             assembly.check_routes()
             run = Run(assembly, context.person)
-            async with told(assembly, run, stop):
+            async with told(assembly, run, stop), webhooks(context, jobs, nudged, watch=watch):
+                await refresh(jobs)
                 with LiveSummary(title) as live:
                     await run.take_in(jobs)
                     await run.drain(stop, live.tick)
                     if watch and not stop.is_set():
-                        await _watch(assembly, run, stop, live)
+                        say("watching; Ctrl-C ends it")
+                        await watch_jobs(assembly, run, stop, live.tick, refresh=refresh, nudged=nudged)
                 if stop.is_set():
                     await assembly.worker.stop()
                 await assembly.flush()
             return await asyncio.to_thread(run.result, jobs, stopped=stop.is_set())
-
-
-async def _watch(assembly: Assembly, run: Run, stop: asyncio.Event, live: LiveSummary) -> None:
-    say("watching; Ctrl-C ends it")
-    await watch_jobs(assembly, run, stop, live.tick)
 
 
 def _stop_on_signals() -> asyncio.Event:

@@ -44,9 +44,11 @@ def mirror(
 
 
 async def _mirror(context: Context, days: float | None, *, listen: bool, port: int | None, json: bool) -> int:
-    from hundredfold.cli.mirroring import listening, require_repository, shown, synced
+    from hundredfold.cli.mirroring import listening, require_repository, secret_of, shown, synced
 
     require_repository(context)
+    if listen:
+        secret_of(context)
     with shown() as tick:
         done = await synced(context, tick, days)
     _print(context, done, json=json)

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from hundredfold.cli.context import Context
 from hundredfold.cli.output import console, say
-from hundredfold.errors import ConfigError
+from hundredfold.errors import ConfigError, HundredfoldError
 
 if TYPE_CHECKING:
+    from hundredfold.jobs.protocol import Job
     from hundredfold.sources.github.mirror import Synced, Tick
     from hundredfold.sources.github.receiver import Receiver
 
 PLAIN_EVERY_S = 5.0
+EVERY_S = 30.0
 NAMES = {
     "inline": "inline comments",
     "pulls": "pull requests",
@@ -38,6 +40,22 @@ def require_repository(context: Context) -> str:
             'Write repository = "owner/name" into the [forge] table of hundredfold.toml.',
         )
     return repository
+
+
+def secret_of(context: Context) -> str:
+    """The webhook's secret.
+
+    Raises:
+        ConfigError: there is none in the environment.
+    """
+    name = context.settings.forge.webhook_secret_env
+    secret = os.environ.get(name, "")
+    if not secret:
+        raise ConfigError(
+            f"the environment variable {name} holds no secret for webhooks",
+            "Set it to the secret that the webhook has on GitHub: without one anybody could write here.",
+        )
+    return secret
 
 
 async def synced(context: Context, tick: Tick, days: float | None = None) -> Synced:
@@ -81,17 +99,71 @@ async def listening(
     from hundredfold.sources.github.receiver import Receiver
 
     settings = context.settings.forge
-    secret = os.environ.get(settings.webhook_secret_env, "")
-    if not secret:
-        raise ConfigError(
-            f"the environment variable {settings.webhook_secret_env} holds no secret for webhooks",
-            "Set it to the secret that the webhook has on GitHub: without one anybody could write here.",
-        )
+    secret = secret_of(context)
     receiver = Receiver(context.database, context.place.slug, require_repository(context), secret, told)
     at = settings.webhook_port if port is None else port
     async with receiver.serving(settings.webhook_host, at) as url:
         say(f"webhooks of {settings.repository} are taken in at {url}")
         yield receiver
+
+
+class Refresh:
+    """Brings the mirror up to date before jobs that read it look for items, at most every `EVERY_S`.
+
+    A forge that can't be read stops no run: it is said, and the jobs see what was read before. The first time
+    is shown as it goes; later ones are not, since the run's own summary has the terminal then.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._last: float | None = None
+
+    async def __call__(self, jobs: list[Job]) -> None:
+        """See the class."""
+        from hundredfold.jobs.protocol import reads_forge
+
+        now = time.monotonic()
+        wanted = self._context.settings.forge.repository and any(map(reads_forge, jobs))
+        if not wanted or (self._last is not None and now - self._last < EVERY_S):
+            return
+        showing = shown() if self._last is None else contextlib.nullcontext(_nothing)
+        self._last = now
+        try:
+            with showing as tick:
+                done = await synced(self._context, tick)
+        except HundredfoldError as error:
+            say(f"the forge's mirror is not up to date: {error} {error.mend}")
+            return
+        for name, why in done.refused.items():
+            say(f"the forge's {_name(name)} could not be read: {why}")
+
+
+@contextlib.asynccontextmanager
+async def webhooks(
+    context: Context, jobs: list[Job], nudged: set[str], *, watch: bool
+) -> AsyncIterator[None]:
+    """While watching, and if the settings name a port: take webhooks in, and nudge the jobs that read the
+    mirror when something changed there.
+
+    Raises:
+        ConfigError, UnavailableError: see `listening`.
+    """
+    from hundredfold.jobs.protocol import reads_forge
+
+    if not watch or not context.settings.forge.webhook_port:
+        yield
+        return
+    names = {job.name for job in jobs if reads_forge(job)}
+
+    async def told(_items: tuple[str, ...]) -> None:
+        nudged.update(names)
+
+    async with listening(context, told):
+        yield
+
+
+def _nothing(_resource: str, _done: int, _all: int) -> None:
+    """Shows nothing."""
 
 
 @contextlib.contextmanager

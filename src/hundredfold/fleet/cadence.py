@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from croniter import croniter
 
 from hundredfold.errors import ConfigError, HundredfoldError
 from hundredfold.fleet.assembly import Assembly
 from hundredfold.fleet.run import Run
+from hundredfold.jobs.protocol import Job
 
 WATCH_TICK_S = 2.0
 
@@ -30,8 +31,21 @@ def next_due(expression: str, after: float) -> float:
         ) from error
 
 
-async def watch(assembly: Assembly, run: Run, stop: asyncio.Event, tick: Callable[[Run], None]) -> None:
-    """Take in each job when it is due, until `stop`; a discovery that fails is tried again when next due."""
+async def watch(
+    assembly: Assembly,
+    run: Run,
+    stop: asyncio.Event,
+    tick: Callable[[Run], None],
+    *,
+    refresh: Callable[[list[Job]], Awaitable[None]],
+    nudged: set[str],
+) -> None:
+    """Take in each job when it is due, until `stop`; a discovery that fails is tried again when next due.
+
+    Args:
+        refresh: awaited before a job looks for items.
+        nudged: names of jobs to be taken in now, whatever their cadence says; emptied here.
+    """
     desk = assembly.desk
     due = {
         name: next_due(desk.settings.job[name].cadence, time.time())
@@ -40,9 +54,12 @@ async def watch(assembly: Assembly, run: Run, stop: asyncio.Event, tick: Callabl
     }
     while not stop.is_set():
         now = time.time()
-        for name in [one for one, at in due.items() if at <= now]:
-            due[name] = next_due(desk.settings.job[name].cadence, now)
+        for name in [one for one in desk.jobs if one in nudged or due.get(one, now + 1) <= now]:
+            nudged.discard(name)
+            if name in due:
+                due[name] = next_due(desk.settings.job[name].cadence, now)
             try:
+                await refresh([desk.jobs[name]])
                 await run.take_in([desk.jobs[name]])
             except HundredfoldError as error:
                 desk.board.ended.append(f"{name}: could not look for items: {error} {error.mend}")

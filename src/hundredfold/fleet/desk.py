@@ -11,7 +11,7 @@ from hundredfold.agents.protocol import Backend
 from hundredfold.config import Place
 from hundredfold.fleet.admission import Admission
 from hundredfold.fleet.board import Board
-from hundredfold.jobs.protocol import Earlier, Job, Project
+from hundredfold.jobs.protocol import Earlier, Job, Mirrored, Project
 from hundredfold.proposals import record
 from hundredfold.settings import Settings
 from hundredfold.store import benchmarks
@@ -62,6 +62,7 @@ class Desk(Struct, frozen=True):
             earlier=partial(earlier, self.database, self.place.slug, job),
             series=partial(benchmarks.kept, self.database, self.place.slug),
             keep=self.blobs.put,
+            mirror=Mirrored(self.database, self.blobs),
         )
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from hundredfold.settings import JobSettings
     from hundredfold.sources.git import Repository
     from hundredfold.store.benchmarks import Measured
+    from hundredfold.store.blobs import Blobs
+    from hundredfold.store.database import Database
 
 
 REVIEW_MINUTES = 2.0  # of a job that says nothing of it
@@ -38,11 +40,19 @@ def _no_series(_: Iterable[Measured]) -> list[Series]:
     return []
 
 
+class Mirrored(Struct, frozen=True):
+    """Where a project's mirror of its forge is kept (`store.mirror`), and the logs and archives it names."""
+
+    database: Database
+    blobs: Blobs
+
+
 class Project(Struct, frozen=True):
     """A project under care, as a job sees it.
 
-    `earlier` reads the record. Only `discover` may ask it, and put what it needs into the item: the record
-    changes while a run works, and `advance` must not.
+    `earlier` reads the record, `mirror` the forge's issues, pull requests and CI runs (see `reads_forge`).
+    Only `discover` may ask them, and put what it needs into the item: they change while a run works, and
+    `advance` must not.
     """
 
     slug: str
@@ -54,6 +64,7 @@ class Project(Struct, frozen=True):
     series: Callable[[Iterable[Measured]], list[Series]] = _no_series
     #: keeps a large content (a picture) and gives its key; the same content has the same key
     keep: Callable[[bytes], str] = digest
+    mirror: Mirrored | None = None
 
 
 class Report(Struct, frozen=True):
@@ -103,6 +114,12 @@ class Estimates(Protocol):
 def review_minutes(job: Job, project: Project) -> float:
     """The job's own estimate (see `Estimates`), or what a proposal is expected to need anyway."""
     return job.review_minutes(project) if isinstance(job, Estimates) else REVIEW_MINUTES
+
+
+def reads_forge(job: Job) -> bool:
+    """Whether the job reads the mirror of the forge, which is then brought up to date before `discover`: it
+    says so by an attribute `reads_forge = True`."""
+    return getattr(job, "reads_forge", False) is True
 
 
 def load_job(name: str) -> Job:
