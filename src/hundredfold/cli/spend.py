@@ -255,3 +255,6 @@ app.command(
     name="rebuild",
     help="Compute the ledger's sums anew for new thresholds.",
 )
+app.command(
+    "hundredfold.cli.reconcile:reconcile", name="reconcile", help="Why the provider's bill differs from this."
+)
