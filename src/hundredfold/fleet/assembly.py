@@ -21,6 +21,7 @@ from hundredfold.fleet.routing import provider_of, route_of
 from hundredfold.fleet.worker import Worker
 from hundredfold.gateway.client import GatewayHandle, ensure_gateway, stop_leftover, supervise
 from hundredfold.gateway.settings import GatewayConfig, Upstream
+from hundredfold.jobs.known import Known
 from hundredfold.jobs.protocol import Job
 from hundredfold.prices.book import PriceBook, load_book
 from hundredfold.settings import Settings
@@ -130,6 +131,7 @@ async def assembled(
             gateway=gateway or _NoGateway(),
             admission=_admission(settings, book, database, gateway),
             board=Board(),
+            known=Known(database, blobs, place.slug, settings.known.model),
             model=model,
         )
         worker = Worker(desk)

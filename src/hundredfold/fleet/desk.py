@@ -11,7 +11,12 @@ from hundredfold.agents.protocol import Backend
 from hundredfold.config import Place
 from hundredfold.fleet.admission import Admission
 from hundredfold.fleet.board import Board
+<<<<<<< HEAD
 from hundredfold.jobs.protocol import Earlier, Job, Mirrored, Project
+=======
+from hundredfold.jobs.known import Known
+from hundredfold.jobs.protocol import Earlier, Job, Project
+>>>>>>> afe8423 (Similarity: BM25F, MiniLM in numpy, a learned order, an index in the store for every job)
 from hundredfold.proposals import record
 from hundredfold.settings import Settings
 from hundredfold.store import benchmarks
@@ -46,6 +51,7 @@ class Desk(Struct, frozen=True):
     gateway: GatewayPort
     admission: Admission
     board: Board
+    known: Known
     model: bool
 
     def job(self, name: str) -> Job:
@@ -62,7 +68,11 @@ class Desk(Struct, frozen=True):
             earlier=partial(earlier, self.database, self.place.slug, job),
             series=partial(benchmarks.kept, self.database, self.place.slug),
             keep=self.blobs.put,
+<<<<<<< HEAD
             mirror=Mirrored(self.database, self.blobs),
+=======
+            known=self.known,
+>>>>>>> afe8423 (Similarity: BM25F, MiniLM in numpy, a learned order, an index in the store for every job)
         )
 
 

@@ -11,10 +11,11 @@ from hundredfold.store.tables import (
     notices,
     outcomes,
     record,
+    similarity,
     work,
 )
 from hundredfold.store.tables.base import metadata
 
-TOPICS = (work, ledger, record, outcomes, benchmarks, imports, mirror, notices, experiments)
+TOPICS = (work, ledger, record, outcomes, benchmarks, imports, mirror, notices, experiments, similarity)
 
 __all__ = ["TOPICS", "metadata"]

@@ -1,0 +1,1 @@
+"""What is alike: words, meanings and a learned order over issues, pull requests, findings and proposals"""
