@@ -11,12 +11,8 @@ from hundredfold.agents.protocol import Backend
 from hundredfold.config import Place
 from hundredfold.fleet.admission import Admission
 from hundredfold.fleet.board import Board
-<<<<<<< HEAD
-from hundredfold.jobs.protocol import Earlier, Job, Mirrored, Project
-=======
 from hundredfold.jobs.known import Known
-from hundredfold.jobs.protocol import Earlier, Job, Project
->>>>>>> afe8423 (Similarity: BM25F, MiniLM in numpy, a learned order, an index in the store for every job)
+from hundredfold.jobs.protocol import Earlier, Job, Mirrored, Project
 from hundredfold.proposals import record
 from hundredfold.settings import Settings
 from hundredfold.store import benchmarks
@@ -68,11 +64,8 @@ class Desk(Struct, frozen=True):
             earlier=partial(earlier, self.database, self.place.slug, job),
             series=partial(benchmarks.kept, self.database, self.place.slug),
             keep=self.blobs.put,
-<<<<<<< HEAD
             mirror=Mirrored(self.database, self.blobs),
-=======
             known=self.known,
->>>>>>> afe8423 (Similarity: BM25F, MiniLM in numpy, a learned order, an index in the store for every job)
         )
 
 

@@ -51,14 +51,11 @@ class Mirrored(Struct, frozen=True):
 class Project(Struct, frozen=True):
     """A project under care, as a job sees it.
 
-<<<<<<< HEAD
     `earlier` reads the record, `mirror` the forge's issues, pull requests and CI runs (see `reads_forge`).
     Only `discover` may ask them, and put what it needs into the item: they change while a run works, and
     `advance` must not.
-=======
     `earlier` reads the record, `known` finds what says the same. Only `discover` may ask them, and put what
     it needs into the item: they change while a run works, and `advance` must not.
->>>>>>> afe8423 (Similarity: BM25F, MiniLM in numpy, a learned order, an index in the store for every job)
     """
 
     slug: str
@@ -70,11 +67,8 @@ class Project(Struct, frozen=True):
     series: Callable[[Iterable[Measured]], list[Series]] = _no_series
     #: keeps a large content (a picture) and gives its key; the same content has the same key
     keep: Callable[[bytes], str] = digest
-<<<<<<< HEAD
     mirror: Mirrored | None = None
-=======
     known: Known | None = None
->>>>>>> afe8423 (Similarity: BM25F, MiniLM in numpy, a learned order, an index in the store for every job)
 
 
 class Report(Struct, frozen=True):
