@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
-from hundredfold.evidence.similarity.lexical import Segment, Words, key_of, segment_of, words_of
+from hundredfold.evidence.similarity.lexical import MAX_BODY, Segment, Words, key_of, segment_of, words_of
 from hundredfold.evidence.similarity.ragged import Ragged, ragged
 from hundredfold.evidence.similarity.siblings import marks
 from hundredfold.evidence.similarity.words import terms, traces
 
 NO_VECTORS = np.zeros((2, 0), np.float32)  # of a document that no embedder has seen
+MAX_TITLE = 1_000  # characters of a title that are compared
 MAX_TRACES = 64  # of one document
 ASPECTS = ("title", "traces", "tags", "platforms", "versions")
 
@@ -64,15 +65,16 @@ class Block(Struct, frozen=True):
 
 def text_of(document: Document) -> str:
     """The whole text, as it is embedded."""
-    return f"{document.title}\n{document.body}"
+    return f"{document.title[:MAX_TITLE]}\n{document.body[:MAX_BODY]}"
 
 
 def facts(document: Document, vectors: npt.NDArray[np.float32]) -> Facts:
     """What there is of a document. `vectors`: of its title, and of `text_of` it."""
-    named = marks(document.title)
+    title = document.title[:MAX_TITLE]
+    named = marks(title)
     aspects = (
-        frozenset(terms(document.title)),
-        frozenset(sorted(traces(document.title) | traces(document.body[:6_000]))[:MAX_TRACES]),
+        frozenset(terms(title)),
+        frozenset(sorted(traces(title) | traces(document.body[:MAX_BODY]))[:MAX_TRACES]),
         frozenset(tag.lower() for tag in document.tags),
         named.platforms,
         named.versions,

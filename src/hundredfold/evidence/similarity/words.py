@@ -13,12 +13,38 @@ MAX_WORD = 64  # characters; longer runs are hashes and base64, which no second 
 
 _WORD = re.compile(r"[^\W_][\w]*", re.UNICODE)
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_TRACE = re.compile(
-    r"\b[A-Z]\w*(?:Exception|Error|Fault|Warning)\b"  # an exception
-    r"|\b[\w$-]+(?:/[\w$.-]+)*\.(?:py|js|jsx|ts|tsx|java|kt|m|mm|h|c|cc|cpp|hpp|cs|go|rs|rb|php|swift|xml|json|ya?ml|toml)\b"
-    r"|\b[A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)+"  # a dotted name
+_RUN = re.compile(r"[\w$./-]+")
+_FAULT = re.compile(r"[A-Z]\w*(?:Exception|Error|Fault|Warning)")
+_DOTTED = re.compile(r"[A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)+")
+_SOURCES = frozenset(
+    [
+        "py",
+        "js",
+        "jsx",
+        "ts",
+        "tsx",
+        "java",
+        "kt",
+        "m",
+        "mm",
+        "h",
+        "c",
+        "cc",
+        "cpp",
+        "hpp",
+        "cs",
+        "go",
+        "rs",
+        "rb",
+        "php",
+        "swift",
+        "xml",
+        "json",
+        "yml",
+        "yaml",
+        "toml",
+    ]
 )
-_FAULT = re.compile(r"^.*\.(?=\w+(?:Exception|Error|Fault|Warning)$)")
 _ENDINGS = (
     "ization", "ations", "ation", "ities", "ingly", "edly", "ments", "ment", "ness", "ings", "ing", "ions",
     "ion", "ies", "ied", "ers", "er", "ed", "es", "ly", "s", "e",
@@ -41,9 +67,20 @@ def terms(text: str) -> Iterator[str]:
 
 
 def traces(text: str) -> frozenset[str]:
-    """The exceptions (without packages), files (without folders) and dotted names of `text`, in lower case."""
-    found = [one.rpartition("/")[2] for one in _TRACE.findall(text) if len(one) <= 2 * MAX_WORD]
-    return frozenset(_FAULT.sub("", one).lower() for one in found)
+    """The exceptions (without packages), files (without folders) and dotted names of `text`, lower case."""
+    return frozenset(filter(None, map(_trace, _RUN.findall(text))))
+
+
+def _trace(run: str) -> str:
+    run = run.strip("./-")
+    name = run.rpartition("/")[2]
+    last = name.rpartition(".")[2]
+    if len(name) > 2 * MAX_WORD:
+        return ""
+    if _FAULT.fullmatch(last):
+        return last.lower()
+    is_source = name != last and last.lower() in _SOURCES
+    return name.lower() if is_source or _DOTTED.fullmatch(name) else ""
 
 
 @lru_cache(maxsize=200_000)
