@@ -111,7 +111,7 @@ def backfill(
     from hundredfold.store.database import now_us
 
     since_us = period_of(since, "", "UTC").since_us or 0
-    slug, tip = context.place.slug, _branch(context, branch)
+    slug, tip = context.place.slug, landing_branch(context, branch)
     pulls = list(past_pulls(context.database, slug, since_us=since_us, people=people))
     history = History(context.repository, tip, since_us)
     by_pull = {int(one.outcome.reference.partition(":")[2]) for one in pulls}
@@ -174,7 +174,7 @@ def overrule(
     if row is None or row.outcome.origin.project != context.place.slug:
         raise ConfigError(f"there is no outcome {outcome!r} here", "`hundredfold outcomes` lists them.")
     now = now_us()
-    day = _day_us(on) if on else None
+    day = day_us(on) if on else None
     ended = state in ("rejected", "reverted")
     accepted = None
     if state in ACCEPTED_STATES:
@@ -207,12 +207,12 @@ def _observe(context: Context, branch: str, limit: int | None) -> Looked:
     from hundredfold.store.database import now_us
 
     follow(context.database, context.place.slug)
-    tip = _branch(context, branch)
+    tip = landing_branch(context, branch)
     observer = Observer(context.database, context.place.slug, context.repository, tip, now_us())
     return observer.look(limit, lambda number: say(f"looked at {number}"))
 
 
-def _branch(context: Context, branch: str) -> str:
+def landing_branch(context: Context, branch: str) -> str:
     """The sha of where work lands."""
     from hundredfold.errors import RepositoryError
 
@@ -230,7 +230,12 @@ def _pull_of(history: Any, reference: str) -> int:
     return entry.words.pull if entry is not None else 0
 
 
-def _day_us(day: str) -> int:
+def day_us(day: str) -> int:
+    """When a day began, in UTC microseconds.
+
+    Raises:
+        ConfigError: it is no day.
+    """
     try:
         return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()) * 1_000_000
     except ValueError as error:
@@ -295,3 +300,4 @@ app.default(listed)
 app.command(observe)
 app.command(backfill)
 app.command(overrule)
+app.command("hundredfold.cli.team:team", name="team", help="What the team ships, and the agents' share.")

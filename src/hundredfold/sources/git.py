@@ -55,6 +55,13 @@ class Commit(Struct, frozen=True):
         return len(self.parents) > 1
 
 
+class Tag(Struct, frozen=True):
+    """A tag and its time in UTC microseconds: the tagger's, else the commit's."""
+
+    name: str
+    at_us: int
+
+
 class CommitDiff(Struct, frozen=True):
     """What a commit changed. `parent` is what `old_path`s are of, None for a first commit or a merge.
     `unseen` says what could not be read, a sentence each."""
@@ -147,6 +154,15 @@ class Repository:
             return CommitDiff((), None) if merged == tree else self._compare(None, [merged, sha])
         except (RepositoryError, DiffError) as error:
             return CommitDiff((), parent, (f"its change can't be read: {error}",))
+
+    def tags(self) -> list[Tag]:
+        """The repository's tags with their times, as git lists them; at most 10,000, the newest."""
+        done = self._user.run(
+            "for-each-ref", "--sort=-creatordate", "--count=10000",
+            "--format=%(creatordate:unix)%00%(refname:short)", "refs/tags",
+        )  # fmt: skip
+        rows = [line.split("\0") for line in done.stdout.decode("utf-8", "replace").splitlines()]
+        return [Tag(name, int(at) * 1_000_000) for at, name in rows if at]
 
     def branch(self) -> str:
         """The branch that is checked out; "" if none is."""

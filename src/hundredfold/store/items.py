@@ -57,6 +57,13 @@ def end_run(database: Database, run: str, summary: dict[str, Any]) -> None:
         connection.execute(sa.update(runs).where(runs.c.id == run).values(ended_us=now_us(), summary=summary))
 
 
+def first_run_us(database: Database, project: str) -> int | None:
+    """When the project's first run began; None if there was none."""
+    query = sa.select(sa.func.min(runs.c.started_us)).where(runs.c.project == project)
+    with database.read() as connection:
+        return connection.execute(query).scalar()
+
+
 def find(database: Database, item_id: str) -> ItemRow | None:
     """One item by its id."""
     with database.read() as connection:
