@@ -106,12 +106,13 @@ def backfill(
     context = where.open()
     from hundredfold.cli.period import period_of
     from hundredfold.outcomes.past import past_commits, past_pulls
+    from hundredfold.sources.git import landing_branch
     from hundredfold.sources.githistory import History
     from hundredfold.store import outcomes
     from hundredfold.store.database import now_us
 
     since_us = period_of(since, "", "UTC").since_us or 0
-    slug, tip = context.place.slug, landing_branch(context, branch)
+    slug, tip = context.place.slug, landing_branch(context.repository, branch)
     pulls = list(past_pulls(context.database, slug, since_us=since_us, people=people))
     history = History(context.repository, tip, since_us)
     by_pull = {int(one.outcome.reference.partition(":")[2]) for one in pulls}
@@ -204,25 +205,13 @@ def overrule(
 def _observe(context: Context, branch: str, limit: int | None) -> Looked:
     from hundredfold.outcomes.observing import Observer
     from hundredfold.outcomes.ours import follow
+    from hundredfold.sources.git import landing_branch
     from hundredfold.store.database import now_us
 
     follow(context.database, context.place.slug)
-    tip = landing_branch(context, branch)
+    tip = landing_branch(context.repository, branch)
     observer = Observer(context.database, context.place.slug, context.repository, tip, now_us())
     return observer.look(limit, lambda number: say(f"looked at {number}"))
-
-
-def landing_branch(context: Context, branch: str) -> str:
-    """The sha of where work lands."""
-    from hundredfold.errors import RepositoryError
-
-    for name in (branch,) if branch else ("origin/HEAD", "origin/main", "origin/master", "HEAD"):
-        try:
-            return context.repository.resolve(name)
-        except RepositoryError:
-            if branch or name == "HEAD":
-                raise
-    raise AssertionError("HEAD always resolves or raises")
 
 
 def _pull_of(history: Any, reference: str) -> int:

@@ -36,16 +36,16 @@ def team(
         Print JSON.
     """
     context = where.open()
-    from hundredfold.cli.outcomes import landing_branch
     from hundredfold.cli.period import period_of
     from hundredfold.outcomes.team import months, shipped
+    from hundredfold.sources.git import landing_branch
     from hundredfold.sources.githistory import History
     from hundredfold.store import mirror
     from hundredfold.store.database import now_us
 
     now, slug = now_us(), context.place.slug
     since_us = period_of(since, "", "UTC").since_us or 0
-    history = History(context.repository, landing_branch(context, branch), since_us)
+    history = History(context.repository, landing_branch(context.repository, branch), since_us)
     since_us = max(since_us, min((one.at_us for one in history.entries), default=now))
     began = _fleet_began(context, fleet_since)
     sides = (

@@ -1,4 +1,4 @@
-"""Keeping each job's cadence while a run watches."""
+"""Keeping each job's cadence while a run watches, and looking at outcomes when they are due."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from croniter import croniter
 
 from hundredfold.errors import ConfigError, HundredfoldError
+from hundredfold.fleet import lookback
 from hundredfold.fleet.assembly import Assembly
 from hundredfold.fleet.run import Run
 from hundredfold.jobs.protocol import Job
@@ -52,8 +53,15 @@ async def watch(
         for name in desk.jobs
         if desk.settings.job[name].cadence
     }
+    look_at = 0.0
     while not stop.is_set():
         now = time.time()
+        if now >= look_at:
+            look_at = now + lookback.EVERY_S
+            try:
+                await asyncio.to_thread(lookback.look_back, desk)
+            except HundredfoldError as error:
+                desk.board.ended.append(f"outcomes could not be looked at: {error} {error.mend}")
         for name in [one for one in desk.jobs if one in nudged or due.get(one, now + 1) <= now]:
             nudged.discard(name)
             if name in due:

@@ -285,6 +285,21 @@ class Repository:
         return RepositoryError(f"{self.root} has no commit {revision!r}", mend)
 
 
+def landing_branch(repository: Repository, branch: str = "") -> str:
+    """The sha at the tip of where work lands: of `branch`, else of origin's default branch, else HEAD.
+
+    Raises:
+        RepositoryError: there is no such branch.
+    """
+    for name in (branch,) if branch else ("origin/HEAD", "origin/main", "origin/master"):
+        try:
+            return repository.resolve(name)
+        except RepositoryError:
+            if branch:
+                raise
+    return repository.resolve("HEAD")
+
+
 def open_repository(path: Path) -> Repository:
     """Open the repository that `path` (any folder of it, or a bare repository) belongs to.
 
