@@ -15,14 +15,16 @@ import pytest
 from hundredfold.economics.figures import Amount
 from hundredfold.economics.values import load_values
 from hundredfold.errors import ConfigError
-from hundredfold.outcome import Observation
+from hundredfold.outcome import Observation, Origin, Outcome
 from hundredfold.outcomes.ours import follow
 from hundredfold.prices.book import load_book
 from hundredfold.settings import PayerSettings, Settings, WorthSettings
 from hundredfold.store import outcomes
 from hundredfold.store.database import Database, open_database, sqlite_url
 from hundredfold.usage.allocation import allocation_of
+from hundredfold.usage.ledger import Booking, Ledger
 from hundredfold.usage.spend import bill
+from hundredfold.vocabulary import Usage
 from hundredfold.worth.advice import advise
 from hundredfold.worth.assumptions import Assumptions, assumptions
 from hundredfold.worth.document import document
@@ -31,7 +33,7 @@ from hundredfold.worth.lines import By
 from hundredfold.worth.picture import shown
 from hundredfold.worth.report import Report, report
 from hundredfold.worth.wording import page
-from tests.support.ledgers import AT_US
+from tests.support.ledgers import AT_US, entry
 from tests.support.outcomes import DAY_US, PROJECT, History
 
 BOOK = load_book()
@@ -283,6 +285,42 @@ def test_who_pays_is_told_by_the_users_allocation(past: History) -> None:
     }
     text = "\n".join(page(found))
     assert "globex: $2.50 at list price (an employer's money, 50 % of $5.00)" in text
+
+
+def test_a_repositorys_past_and_imported_use_are_in_no_unit_cost(past: History) -> None:
+    a_past(past)
+    before = made(past).real.total
+    old = [
+        Outcome(
+            id=outcomes.outcome_id(PROJECT, reference=f"pull:{n}"), title="t", opened_us=AT_US,
+            origin=Origin(PROJECT, "past pull requests", "pull_request", "Codex"), reference=f"pull:{n}",
+        )
+        for n in range(9)
+    ]  # fmt: skip
+    outcomes.keep(past.database, old, look_us=0)
+    outcomes.observe(
+        past.database,
+        [
+            Observation(
+                outcome=one.id, state="accepted", rule="merged", strength="medium", accepted_us=AT_US,
+                observed_us=AT_US + 40 * DAY_US, by="git",
+            )
+            for one in old
+        ],
+    )  # fmt: skip
+    imported = entry(
+        "resp_imported", booking=Booking(project=PROJECT, agent="codex"), usage=Usage(input=80_000)
+    )
+    Ledger(past.database).append([imported])
+    found = made(past)
+    assert found.real.total.per_accepted == before.per_accepted and found.real.total.amount == before.amount
+    [line] = found.past
+    assert (line.labels, line.acceptance.hits) == (("past pull requests", "Codex"), 9)
+    assert found.outside.amount.most == DOLLAR
+    text = "\n".join(page(found))
+    assert "Besides, outside the fleet (imported): $1.00 on 1 requests" in text
+    assert "$0.00" not in text.split("The repository's past")[1]
+    assert "per_accepted" not in document(found)["past"][0]
 
 
 def test_names_from_outside_reach_no_terminal_or_page_unescaped(past: History) -> None:

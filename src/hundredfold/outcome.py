@@ -56,6 +56,10 @@ def plain_job(job: JobName) -> JobName:
     return job.partition("@")[0]
 
 
+#: what no job of ours brought about, a repository's past, is booked to jobs whose names begin so
+PAST = "past "
+
+
 def kind_of(job: JobName, type_: str = "") -> OutcomeKind:
     """What a proposal of a job and type is followed as; without a type, what the job is there for."""
     job = plain_job(job)

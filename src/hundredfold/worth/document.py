@@ -32,6 +32,8 @@ def document(report: Report) -> dict[str, Any]:
         },
         "real": _side(report, report.real),
         "simulated": None if report.simulated is None else _side(report, report.simulated),
+        "outside_the_fleet": {"amount": _amount(report.outside.amount), "requests": report.outside.requests},
+        "past": [_past(line, assumed.horizon_days) for line in report.past],
     }
 
 
@@ -117,6 +119,14 @@ def _line(line: Line, horizon: int) -> dict[str, Any]:
         "per_accepted": _unit(line.per_accepted),
         "per_surviving_confirmed": _unit(line.per_standing),
     }
+
+
+def _past(line: Line, horizon: int) -> dict[str, Any]:
+    """A line of the past: nobody knows what it cost."""
+    unknown = ("amount", "requests", "tokens", "attempts", "attempt_seconds")
+    figures = _line(line, horizon)
+    kept = {name: one for name, one in figures.items() if name not in unknown and not name.startswith("per_")}
+    return dict(zip(("job", "agent"), line.labels, strict=True)) | kept
 
 
 def _verdict(one: Verdict) -> dict[str, Any]:

@@ -18,9 +18,12 @@ from hundredfold.worth.report import Report, Side
 from hundredfold.worth.verdict import Verdict
 from hundredfold.worth.wording import (
     HEADS,
+    PAST_HEAD,
     benefit_texts,
     capacity_lines,
     cells,
+    outside_text,
+    past_texts,
     payment_texts,
     printable,
     review_text,
@@ -37,6 +40,10 @@ def html_page(report: Report) -> str:
     """The whole page. Simulated work has a section of its own, marked, below what is real."""
     name = printable(report.project or "all projects")
     sections = "".join(_section(report, side) for side in report.filled)
+    if report.outside.requests:
+        sections += f"<section><p>{_t(outside_text(report))}</p></section>"
+    if report.past:
+        sections += f"<section><h2>{_t(PAST_HEAD)}</h2>{_paragraphs(past_texts(report))}</section>"
     return _page(f"Did it pay? {name}", sections)
 
 

@@ -21,6 +21,7 @@ from hundredfold.economics.capacity import (
 from hundredfold.economics.figures import Amount
 from hundredfold.economics.netvalue import CostOfPass, Solver, frontier
 from hundredfold.economics.scenarios import ScenarioRow
+from hundredfold.outcome import PAST
 from hundredfold.prices.book import PriceBook
 from hundredfold.store import outcomesums
 from hundredfold.store.database import Database
@@ -93,6 +94,10 @@ class Report(Struct, frozen=True, kw_only=True):
     assumed: Assumptions
     real: Side
     simulated: Side | None
+    past: tuple[
+        Line, ...
+    ]  # by job and agent: what no job of ours brought about, and nobody knows the cost of
+    outside: Line  # money spent outside the fleet (imported logs), which is in no unit cost
 
     @property
     def sides(self) -> tuple[Side, ...]:
@@ -119,26 +124,30 @@ def report(
     """Make the page of a project (None: of all) from what was opened and spent since a UTC midnight."""
     refresh(database)
     since_day = (since_us or 0) // DAY_US
-    spent, payments, readings = spending(
+    money = spending(
         database, book, assumed.scenarios, project=project, since_us=since_us, allocation=allocation
     )
     tried = attempts_of(database, project, since_day=since_day)
-    outcomes = list(outcomesums.of_project(database, project, since_day=since_day))
+    followed = list(outcomesums.of_project(database, project, since_day=since_day))
+    outcomes = [one for one in followed if not one.origin.job.startswith(PAST)]
     real, simulated = (
         _side(
             flag,
-            [one for one in spent if one.simulated == flag],
+            [one for one in money.spent if one.simulated == flag],
             [one for one in tried if one.origin.simulated == flag],
             [one for one in outcomes if one.origin.simulated == flag],
-            [one for one in payments if one.simulated == flag],
-            [one for one in readings if one.simulated == flag],
+            [one for one in money.payments if one.simulated == flag],
+            [one for one in money.readings if one.simulated == flag],
             reviews_of(database, project, simulated=flag, since_day=since_day),
             assumed,
             by,
         )
         for flag in (False, True)
     )
+    past = [one for one in followed if one.origin.job.startswith(PAST)]
     return Report(
+        past=tuple(lines(("job", "agent"), (), (), past)),
+        outside=total([one for one in money.outside if not one.simulated], (), ()),
         project=project,
         since_us=since_us,
         made_us=made_us,

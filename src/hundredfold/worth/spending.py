@@ -49,6 +49,16 @@ class Reading(Struct, frozen=True):
     simulated: bool
 
 
+class Spending(Struct, frozen=True):
+    """What a fleet's jobs spent, and apart from it what was spent outside (imported logs of other use): no
+    job, attempt or outcome of ours belongs to it."""
+
+    spent: list[Spent]
+    payments: list[Payment]
+    readings: list[Reading]
+    outside: list[Spent]
+
+
 def spending(
     database: Database,
     book: PriceBook,
@@ -57,14 +67,15 @@ def spending(
     project: str | None,
     since_us: int | None,
     allocation: Allocation,
-) -> tuple[list[Spent], list[Payment], list[Reading]]:
+) -> Spending:
     """Everything a project (None: all) spent since a UTC midnight, who pays for it, and what it would be in
     each scenario."""
     pricer = Pricer(book)
+    scope, window = Scope(project=project), Window(since_us)
     with database.read() as connection:
-        found = list(
-            sums(connection, book, by=("booking",), scope=Scope(project=project), window=Window(since_us))
-        )
+        every = list(sums(connection, book, by=("booking",), scope=scope, window=window))
+    found = [one for one in every if one.booking is not None and one.booking.job]
+    rest = [one for one in every if one.booking is not None and not one.booking.job]
     spent = _spent(found, pricer)
     readings = [
         Reading(one, _total(found, pricer, one, simulated), simulated)
@@ -72,7 +83,7 @@ def spending(
         if any(each.route.simulated == simulated for each in found)
         for one in scenarios
     ]
-    return spent, _payments(found, pricer, allocation), readings
+    return Spending(spent, _payments(found, pricer, allocation), readings, _spent(rest, pricer))
 
 
 def _spent(found: Sequence[Sum], pricer: Pricer) -> list[Spent]:

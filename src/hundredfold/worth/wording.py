@@ -12,7 +12,7 @@ from hundredfold.outcome import KINDS
 from hundredfold.usage.wording import tokens_text
 from hundredfold.worth.lines import Line
 from hundredfold.worth.report import Capacity, Contest, Report, Side
-from hundredfold.worth.verdict import BASE, Survival, Verdict
+from hundredfold.worth.verdict import BASE, Survival, Verdict, survival_of
 
 MARK = "SIMULATED"
 BAR = 40
@@ -35,6 +35,13 @@ def page(report: Report) -> Iterator[str]:
     for side in report.sides:
         yield ""
         yield from _side(report, side)
+    if report.outside.requests:
+        yield ""
+        yield outside_text(report)
+    if report.past:
+        yield ""
+        yield PAST_HEAD
+        yield from (f"  {text}" for text in past_texts(report))
 
 
 PRICES = "Prices: list, by the tier served."
@@ -64,6 +71,26 @@ def _side(report: Report, side: Side) -> Iterator[str]:
     yield from _readings(side)
 
 
+PAST_HEAD = "The repository's past, by whose it was (no job of ours, so no cost is known)"
+
+
+def past_texts(report: Report) -> Iterator[str]:
+    """What became of a repository's past work, by job and agent; without any money."""
+    for line in report.past:
+        job, agent = map(printable, line.labels)
+        stands = survival_text(survival_of(line, report.assumed.horizon_days))
+        yield f"{agent}, {job}: {line.opened:,} followed; accepted {line.acceptance.text}; {stands}"
+
+
+def outside_text(report: Report) -> str:
+    """What was spent besides, by whoever works here without the fleet."""
+    one = report.outside
+    return (
+        f"Besides, outside the fleet (imported): {one.amount.text} on {one.requests:,} requests. "
+        "It is in no figure above."
+    )
+
+
 def _summary(report: Report, side: Side) -> Iterator[str]:
     whole = side.total
     used = f"{whole.requests:,} requests, {tokens_text(whole.tokens)} tokens"
@@ -85,8 +112,6 @@ def _summary(report: Report, side: Side) -> Iterator[str]:
 
 def side_survival(side: Side, report: Report) -> Survival:
     """How much of a side's accepted work stands."""
-    from hundredfold.worth.verdict import survival_of
-
     return survival_of(side.total, report.assumed.horizon_days)
 
 
