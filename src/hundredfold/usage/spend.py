@@ -184,13 +184,14 @@ def billed(
     allocated = _allocating(allocation)
     label_of = [_labelling(one, named, allocated) for one in by]
     tallies: dict[tuple[tuple[str, ...], bool], _Tally] = {}
+    all_own = not allocation.funds
     unpriced: Counter[str] = Counter()
     for group in groups:
         key = (tuple([label(group) for label in label_of]), group.simulated)
         tally = tallies.get(key)
         if tally is None:
             tally = tallies[key] = _Tally()
-        tally.add(group, own=not allocation.funds or allocated(group).funding == "own")
+        tally.add(group, own=all_own or allocated(group).funding == "own")
         if group.reason:
             unpriced[group.reason] += group.requests
     if len(by) == 1 and by[0] in ALLOCATED:

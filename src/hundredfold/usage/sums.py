@@ -8,7 +8,7 @@ same sums are made from the rows themselves, slower.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Literal
 
@@ -181,12 +181,14 @@ class _Source:
         self._periods = periods
         self._bookings = bookings_
         self.by_attempt = "attempt" in by or scope.run is not None
+        #: pairs of days, the zone's and UTC's, of quarter hours that are not on the same
+        self._moved: list[tuple[int, int]] = []
         bounds = (window.since_us or 0, window.until_us or 0)
         #: whether whole UTC days answer it
         self.utc_days = not any(one % DAY_US for one in bounds) and ("day" not in by or zone is UTC)
 
     def from_rollups(self) -> Iterator[Any]:
-        days = self._part(DAY_AND_ATTEMPT if self.by_attempt else DAY, QUARTERS_A_DAY, "slot", "", 1)
+        days = self._part(DAY_AND_ATTEMPT if self.by_attempt else DAY, QUARTERS_A_DAY, "slot", "")
         parts = [days] if self.utc_days else self._by_zone()
         return self._grouped(" UNION ALL ".join(parts))
 
@@ -216,8 +218,8 @@ class _Source:
             )
 
     def _by_zone(self) -> list[str]:
-        """Whole UTC days, then the quarter hours that are on another day in the zone, twice: taken from the
-        UTC day and added to the zone's; and the quarter hours at the edges of the window."""
+        """Whole UTC days; the quarter hours that are on another day in the zone, under a negative number that
+        stands for the two days (`_moved`); and the quarter hours at the edges of the window."""
         first, last = self._extent()
         start = first if self._window.since_us is None else max(first, self._window.since_us)
         end = last if self._window.until_us is None else min(last, self._window.until_us)
@@ -230,20 +232,16 @@ class _Source:
         by_day = "day" in self._by
         moved = self._days_of(whole[0] * DAY_US, whole[1] * DAY_US) if by_day else []
         plain = f"slot >= {whole[0]} AND slot < {whole[1]}"
-        parts = [self._part(DAY, QUARTERS_A_DAY, "slot", plain, 1)]
-        added, taken = [], []
+        parts = [self._part(DAY, QUARTERS_A_DAY, "slot", plain)]
+        ranges = []
         for low, high, day in moved:
-            utc = low // DAY_US
-            if day != utc:
-                added.append((low // QUARTER_US, high // QUARTER_US, day))
-                taken.append((low // QUARTER_US, high // QUARTER_US, utc))
+            if day != low // DAY_US:
+                self._moved.append((day, low // DAY_US))
+                ranges.append((low // QUARTER_US, high // QUARTER_US, -len(self._moved)))
         for low, high in edges:
-            added += [(a // QUARTER_US, b // QUARTER_US, day) for a, b, day in self._days_of(low, high)]
-        parts += [
-            self._part(QUARTER, 1, "day", "slot >= low AND slot < high", sign, ranges)
-            for sign, ranges in ((1, added), (-1, taken))
-            if ranges
-        ]
+            ranges += [(a // QUARTER_US, b // QUARTER_US, day) for a, b, day in self._days_of(low, high)]
+        if ranges:
+            parts.append(self._part(QUARTER, 1, "day", "slot >= low AND slot < high", ranges))
         return parts
 
     def _days_of(self, start: int, end: int) -> list[tuple[int, int, int]]:
@@ -278,7 +276,6 @@ class _Source:
         quarters: int,
         day: str,
         where: str,
-        sign: int,
         ranges: Sequence[tuple[int, int, int]] = (),
     ) -> str:
         """One grain's sums, and over which slots; numbers only, so nothing needs quoting."""
@@ -306,7 +303,7 @@ class _Source:
             *("route", "status", "band", "kinds"),
             f"CASE {cases} ELSE 0 END AS period" if cases else "0 AS period",
             f"CAST(slot AS BIGINT) * {QUARTER_US * quarters} AS at_us",
-            *(f"{'-' if sign < 0 else ''}{name} AS {name}" for name in ("requests", *SUMMED)),
+            *("requests", *SUMMED),
         ]
         return f"SELECT {', '.join(columns)} FROM {source} WHERE {' AND '.join(condition)}"  # noqa: S608
 
@@ -316,11 +313,27 @@ class _Source:
         keys += ["route", "status", "band", "kinds", "period"]
         text = (
             f"SELECT {', '.join(k if k in keys else 'NULL' for k in ('day', 'booking', 'attempt'))}, "  # noqa: S608
-            f"route, status, band, min(at_us), {added} FROM ({union}) AS parts "
+            f"route, status, band, min(at_us), {added}, kinds, period FROM ({union}) AS parts "
             f"GROUP BY {', '.join(keys)} HAVING sum(requests) <> 0"
         )
         bound = {"run": self._scope.run} if self._scope.run is not None else {}
-        yield from self._connection.execute(sa.text(text), bound)
+        found = self._connection.execute(sa.text(text), bound)
+        yield from (row[:-2] for row in found) if not self._moved else self._unmoved(found)
+
+    def _unmoved(self, found: Iterable[Any]) -> Iterator[Any]:
+        """What moved taken from its UTC day and added to the zone's."""
+        sums_of: dict[tuple[Any, ...], list[Any]] = {}
+        for row in found:
+            day, (booking, attempt, route, status, band, at_us, *figures, kinds, period) = row[0], row[1:]
+            places = ((day, 1),) if day >= 0 else tuple(zip(self._moved[-day - 1], (1, -1), strict=True))
+            for place, sign in places:
+                key = (place, booking, attempt, route, status, band, kinds, period)
+                there = sums_of.get(key)
+                if there is None:
+                    sums_of[key] = [at_us, *(sign * one for one in figures)]
+                else:
+                    there[1:] = [a + sign * b for a, b in zip(there[1:], figures, strict=True)]
+        return ((*key[:6], *one) for key, one in sums_of.items() if one[1])
 
 
 def _numbers(condition: sa.ColumnElement[bool]) -> sa.Select[tuple[int]]:
