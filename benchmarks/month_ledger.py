@@ -204,6 +204,9 @@ def main() -> None:
             zoned = in_process(database, by, 30, "America/Los_Angeles")
             whole, _ = as_process(folder, "spend", "--all-projects", *(f"--by={one}" for one in by))
             print(f"| {'+'.join(by)} | {inside:.3f} | {zoned:.3f} | {whole:.2f} |", flush=True)
+        for options_ in ((), ("--by", "job", "--tier", "standard"), ("--model", "gpt-5.4", "--by", "day")):
+            whole, _ = as_process(folder, "whatif", "--all-projects", *options_)
+            print(f"| whatif {' '.join(options_)} | | | {whole:.2f} |", flush=True)
         database.close()
 
 
