@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from hundredfold.cli.context import Context
 
 if TYPE_CHECKING:
-    from hundredfold.forges.github.client import GitHubClient
     from hundredfold.forges.github.forge import GitHubForge
     from hundredfold.forges.github.pulls import Built
     from hundredfold.forges.local import LocalForge
@@ -54,6 +53,7 @@ def _forge(context: Context, person: str) -> LocalForge | GitHubForge:
         from hundredfold.forges.local import LocalForge
 
         return LocalForge(context.place.state / "forge", context.repository, by=person)
+    from hundredfold.forges.github.access import client_of
     from hundredfold.forges.github.forge import GitHubForge
 
     def build(base: str, commits: Sequence[Commit], author: tuple[str, str], at_s: int) -> list[Built]:
@@ -61,17 +61,4 @@ def _forge(context: Context, person: str) -> LocalForge | GitHubForge:
 
         return commits_of(context.repository, base, commits, author, at_s)
 
-    return GitHubForge(lambda: _client(context), settings.repository, context.repository, build)
-
-
-def _client(context: Context) -> GitHubClient:
-    from hundredfold.forges.github.auth import TokenAuth
-    from hundredfold.forges.github.client import GitHubClient
-
-    settings = context.settings.forge
-    return GitHubClient(
-        TokenAuth.from_environment(settings.token_env),
-        base_url=settings.base_url,
-        pace_s=settings.pace_seconds,
-        patience_s=settings.patience_seconds,
-    )
+    return GitHubForge(lambda: client_of(settings), settings.repository, context.repository, build)
