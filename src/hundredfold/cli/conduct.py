@@ -73,6 +73,7 @@ async def conducted(
                 if stop.is_set():
                     await assembly.worker.stop()
                 await assembly.flush()
+            await asyncio.to_thread(_followed, context)
             return await asyncio.to_thread(run.result, jobs, stopped=stop.is_set())
 
 

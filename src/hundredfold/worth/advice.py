@@ -17,6 +17,7 @@ from hundredfold.economics.reference import saving_per_month
 from hundredfold.outcome import KINDS
 from hundredfold.worth.report import Report, Side
 from hundredfold.worth.verdict import Verdict
+from hundredfold.worth.wording import usd
 
 #: outcomes decided before a job is judged by them
 ENOUGH = 10
@@ -80,8 +81,8 @@ def _by_net(name: str, one: Verdict, rate: Rate) -> Iterator[Piece]:
     assert one.spread is not None and one.net is not None and one.multiple is not None
     interval = one.spread.interval
     because = (
-        f"net {money(one.net)} per outcome opened, {interval.level:.0%} interval ${interval.low:,.2f} to "
-        f"${interval.high:,.2f} over {one.spread.samples:,} draws; {rate.text}; {one.multiple.text}"
+        f"net {money(one.net)} per outcome opened, {percent(interval.level)} interval {usd(interval.low)} to "
+        f"{usd(interval.high)} over {one.spread.samples:,} draws; {rate.text}; {one.multiple.text}"
     )
     rests = f"the value set for it ({one.value.basis}: {one.value.source})"
     if one.spread.positive < UNLIKELY:

@@ -9,16 +9,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from pathlib import Path
 
+from hundredfold.economics.netvalue import CostOfPass
 from hundredfold.economics.reference import Figures
 from hundredfold.outcome import KINDS
 from hundredfold.plots.worth import panels
 from hundredfold.worth.billwords import parts
 from hundredfold.worth.picture import card, main_verdict, shown
-from hundredfold.worth.report import Report, Side
+from hundredfold.worth.report import HUMAN, Contest, Report, Side
 from hundredfold.worth.verdict import Verdict
 from hundredfold.worth.wording import (
     HEADS,
     PAST_HEAD,
+    assumed_text,
     benefit_texts,
     capacity_lines,
     cells,
@@ -79,7 +81,7 @@ def _heading(title: str, below: str, mark: str = "") -> str:
 def _section(report: Report, side: Side) -> str:
     figure = shown(report, side)
     drawn = panels(figure)
-    below = f"{figure.below}."
+    below = f"{figure.below}. {assumed_text(report)}"
     if side.simulated:
         below = f"No model answered and no money was spent. {below}"
     body = [_heading(figure.title, below, figure.mark)]
@@ -87,7 +89,8 @@ def _section(report: Report, side: Side) -> str:
         return "".join([*body, "<p>Nothing was spent and nothing brought about yet.</p>"])
     body += [_cards(side), _fates(report, side, drawn), _verdicts(side, drawn)]
     body += [_two(("", drawn.get("stands", ""), ()), _agents(side, drawn)), _table(side)]
-    body += [_two(_who(report, side), ("", drawn.get("readings", ""), ())), _contests(side), _scenarios(side)]
+    body += [_two(_who(report, side), ("", drawn.get("readings", ""), ())), _contests(side)]
+    body += [_scenarios(side)]
     return f'<article class="{"simulated" if side.simulated else "real"}">{"".join(body)}</article>'
 
 
@@ -140,17 +143,20 @@ def _agents(side: Side, drawn: dict[str, str]) -> tuple[str, str, Sequence[str]]
     return ("", drawn.get("throughput", ""), lines)
 
 
-def _who(report: Report, side: Side) -> tuple[str, str, Sequence[str]]:
+def _who(report: Report, side: Side) -> str:
     return (
-        "Who pays, and who benefits",
-        "",
-        (*payment_texts(report, side), *benefit_texts(side)),
+        f"<section><h2>Who pays</h2>{_paragraphs(payment_texts(report, side))}"
+        f"<h2 class=next>Who benefits</h2>{_paragraphs(benefit_texts(side))}</section>"
     )
 
 
-def _two(*columns: tuple[str, str, Sequence[str]]) -> str:
+def _two(*columns: tuple[str, str, Sequence[str]] | str) -> str:
     made = []
-    for title, picture, lines in columns:
+    for column in columns:
+        if isinstance(column, str):
+            made.append(column)
+            continue
+        title, picture, lines = column
         heading = f"<h2>{_t(title)}</h2>" if title else ""
         made.append(f"<section>{heading}{picture}{_paragraphs(lines)}</section>")
     return f"<div class=two>{''.join(made)}</div>"
@@ -177,12 +183,12 @@ def _contests(side: Side) -> str:
         rows = "".join(
             f"<tr><td>{_t(printable(entry.solver.name))}</td>"
             f"<td class=n>{_t(success_text(entry))}</td>"
-            f"<td class=n>{entry.solver.successes:,} of {entry.solver.tries:,}</td></tr>"
+            f"<td class=n>{_t(_so_far(one, entry))}</td></tr>"
             for entry in one.entries
         )
         human = (
             ""
-            if any(each.solver.name == "human" for each in one.entries)
+            if any(each.solver.name == HUMAN for each in one.entries)
             else _paragraphs([f"Human: {one.human}"])
         )
         body.append(
@@ -191,6 +197,12 @@ def _contests(side: Side) -> str:
             f"</table>{human}"
         )
     return f"<section><h2>Who does it cheapest</h2>{''.join(body)}</section>" if body else ""
+
+
+def _so_far(one: Contest, entry: CostOfPass) -> str:
+    if entry.solver.name == HUMAN:
+        return one.human
+    return f"{entry.solver.successes:,} of {entry.solver.tries:,}"
 
 
 def _scenarios(side: Side) -> str:

@@ -34,6 +34,7 @@ from hundredfold.worth.tallies import AttemptSum, ReviewSum, added, attempts_of,
 from hundredfold.worth.verdict import ReviewTime, Verdict, review_time, verdict
 
 #: the readings of "price" that the tornado spans: from computing alone to everything the provider spends
+HUMAN = "human"
 SPANNED = ("marginal compute", "full cost recovery")
 
 
@@ -268,8 +269,8 @@ def _contests(
         value = assumed.value(kind)
         human = "no figure: set minutes replaced for this kind in a file named by [worth] values"
         if value.basis == "minutes replaced" and value.likely is not None:
-            solvers.append(Solver("human", cost=value.likely, successes=1, tries=1))
-            human = f"by {value.source}, taken to succeed each time"
+            solvers.append(Solver(HUMAN, cost=value.likely, successes=1, tries=1))
+            human = f"{value.source}; taken to succeed each time"
         if solvers:
             contests.append(Contest(kind, frontier(solvers), human))
     return tuple(contests)

@@ -11,7 +11,7 @@ from hundredfold.economics.uncertainty import Bar
 from hundredfold.outcome import KINDS
 from hundredfold.usage.wording import tokens_text
 from hundredfold.worth.lines import Line
-from hundredfold.worth.report import Capacity, Contest, Report, Side
+from hundredfold.worth.report import HUMAN, Capacity, Contest, Report, Side
 from hundredfold.worth.verdict import BASE, Survival, Verdict, survival_of
 
 MARK = "SIMULATED"
@@ -32,6 +32,8 @@ def page(report: Report) -> Iterator[str]:
     """The whole page, a line at a time. Each side says whether it is simulated."""
     since = "ever" if report.since_us is None else f"since {_day(report.since_us)}"
     yield f"Worth of {report.project or 'all projects'}, {since}, as of {_day(report.made_us)}. {PRICES}"
+    if text := assumed_text(report):
+        yield text
     for side in report.sides:
         yield ""
         yield from _side(report, side)
@@ -45,6 +47,14 @@ def page(report: Report) -> Iterator[str]:
 
 
 PRICES = "Prices: list, by the tier served."
+NOT_SET = {"reviewer-hour": "a reviewer's hour", "revert-loss": "the loss of a revert"}
+
+
+def assumed_text(report: Report) -> str:
+    """What stands in for what nobody set; "" if everything is set."""
+    amounts = {"reviewer-hour": report.assumed.reviewer_hour, "revert-loss": report.assumed.revert_loss}
+    named = [f"{NOT_SET[one]} {money(amounts[one])}" for one in report.assumed.assumed]
+    return f"Assumed, since [worth] does not set it: {', '.join(named)}." if named else ""
 
 
 def _side(report: Report, side: Side) -> Iterator[str]:
@@ -217,13 +227,13 @@ def verdict_sentences(one: Verdict) -> Iterator[str]:
         )
         yield (
             f"It {one.multiple.text}; likely to pay at all: {percent(one.spread.positive)} of "
-            f"{one.spread.samples:,} draws, {percent(one.spread.interval.level)} of them from ${low:,.2f} to "
-            f"${high:,.2f}. Rests on {rests}."
+            f"{one.spread.samples:,} draws, {percent(one.spread.interval.level)} of them from {usd(low)} to "
+            f"{usd(high)}. Rests on {rests}."
         )
     elif one.required is not None:
         yield (
             f"No value is set, so no return is claimed. One that stands must be worth {money(one.required)} "
-            f"({percent(one.spread.interval.level)} interval ${low:,.2f} to ${high:,.2f})."
+            f"({percent(one.spread.interval.level)} interval {usd(low)} to {usd(high)})."
         )
         yield f"Rests on {rests}; tokens at {BASE}."
     else:
@@ -243,13 +253,18 @@ def tornado_lines(one: Verdict) -> Iterator[str]:
     least = min(min(bar.at_low, bar.at_high) for bar in one.bars)
     most = max(max(bar.at_low, bar.at_high) for bar in one.bars)
     share = {each.name: each.total for each in one.shares}
-    yield f"What moves the {one.what} most (${least:,.2f} to ${most:,.2f}):"
+    yield f"What moves the {one.what} most ({usd(least)} to {usd(most)}):"
     for bar in one.bars:
         left, right = sorted((bar.at_low, bar.at_high))
         start, end = (round(BAR * (x - least) / (most - least)) if most > least else 0 for x in (left, right))
         drawn = " " * start + "█" * max(end - start, 1)
         part = f"{percent(share[bar.name])} of the variance" if bar.name in share else ""
         yield f"  {INPUTS.get(bar.name, bar.name):<16} {drawn:<{BAR + 1}} {range_text(bar)}  {part}".rstrip()
+
+
+def usd(dollars: float) -> str:
+    """Dollars of a statistic: `$1,234.56`, `-$3.40`."""
+    return f"{'-' if dollars < 0 else ''}${abs(dollars):,.2f}"
 
 
 def range_text(bar: Bar) -> str:
@@ -262,7 +277,7 @@ def range_text(bar: Bar) -> str:
             return f"×{low:.2f}–×{high:.2f}"
         case "review_minutes":
             return f"{low:.1f}–{high:.1f} min"
-    return f"${low:,.2f}–${high:,.2f}"
+    return f"{usd(low)}–{usd(high)}"
 
 
 # ------------------------------------------------------------------ the last agent, the contest, who pays
@@ -290,8 +305,10 @@ def _contest(one: Contest) -> Iterator[str]:
     for entry in one.entries:
         solver = entry.solver
         seen = f"{solver.successes:,} of {solver.tries:,}"
+        if solver.name == HUMAN:
+            seen = one.human
         yield f"  {success_text(entry):>14}  {printable(solver.name)} ({seen})"
-    if not any(entry.solver.name == "human" for entry in one.entries):
+    if not any(entry.solver.name == HUMAN for entry in one.entries):
         yield f"  {'–':>14}  human: {one.human}"
 
 
