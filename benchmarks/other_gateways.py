@@ -16,6 +16,12 @@ import psutil
 from msgspec import Struct
 
 START_S = 120.0
+#: Portkey's gateway 1.15.2 writes to the headers of what `fetch` returns, which the versions of its libraries
+#: that npm installs today don't allow: every answer would be an error. This gives it headers of its own.
+_MUTABLE = (
+    "data:text/javascript,const f=fetch,R=Response,H=Headers;globalThis.fetch=async(...a)=>"
+    "{const r=await f(...a);return new R(r.body,{status:r.status,headers:new H(r.headers)})}"
+)
 
 
 class Way(Struct, frozen=True):
@@ -66,7 +72,8 @@ def portkey(folder: Path, provider_url: str, scratch: Path, api: str) -> Iterato
     """Portkey's gateway from npm (installed below `folder`): it passes on and meters nothing."""
     port = _free_port()
     script = folder / "node_modules" / "@portkey-ai" / "gateway" / "build" / "start-server.js"
-    command = [shutil.which("node") or "node", str(script), f"--port={port}", "--headless"]
+    node = shutil.which("node") or "node"
+    command = [node, "--import", _MUTABLE, str(script), f"--port={port}", "--headless"]
     environment = {"PATH": os.environ["PATH"], "HOME": str(scratch), "NODE_ENV": "production"}
     with _process(command, environment, scratch, port, "portkey") as process:
         headers = {

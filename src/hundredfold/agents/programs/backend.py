@@ -105,7 +105,7 @@ class ProgramBackend:
                     host, port = cell.outside(order.gateway_url)
                     await stack.enter_async_context(relayed(began.door, host, port, watch.touch))
                 await watch.over(attendant, began.process, order.stall_s)
-                if launch.input is not None:  # it ends by itself
+                if launch.input is not None:  # one that is talked to may never end by itself
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(asyncio.shield(_gone(began.process)), REAP_S)
             code = began.process.returncode
