@@ -12,12 +12,15 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from hundredfold.errors import RepositoryError
 from hundredfold.evidence.logs.marks import marks_version
 from hundredfold.jobs.answers import reader, why_none
 from hundredfold.jobs.bugs.asking import TEXTS, report_task
 from hundredfold.jobs.bugs.claims import Claimed, checked
-from hundredfold.jobs.bugs.collecting import Seen, Unread, collect
+from hundredfold.jobs.bugs.collecting import collect
+from hundredfold.jobs.bugs.nearest import Nearest
 from hundredfold.jobs.bugs.reporting import reports
+from hundredfold.jobs.bugs.seeing import Seen, Unread
 from hundredfold.jobs.bugs.verdicts import REVIEW_MINUTES, Again, again, bug, finding_of, issue, reproduced
 from hundredfold.jobs.protocol import Project, Report
 from hundredfold.vocabulary import (
@@ -47,18 +50,20 @@ class BugsJob:
     """See the module. Holds no state."""
 
     name = "bugs"
+    #: failed runs and their logs come from the forge too
+    reads_forge = True
 
     def discover(self, project: Project) -> Iterator[Item]:
         """One item a failure of the configured logs and reports, and one a file that tells of none."""
         settings = project.job.reports
-        head = project.repository.resolve("HEAD")
+        head, nearest = project.repository.resolve("HEAD"), Nearest(project)
         failures = 0
-        for seen in collect(project.root, settings):
+        for seen in collect(project):
             if isinstance(seen, Seen):
                 failures += 1
                 if failures > settings.most:
                     break
-            yield self._item(project, seen, head)
+            yield self._item(project, seen, head, nearest)
 
     def planned(self, project: Project, item: Item) -> tuple[AgentTask, ...]:
         """The question about the failure, without the reruns that a run would do first; spends nothing."""
@@ -93,7 +98,8 @@ class BugsJob:
         """bugs.md and coverage.json."""
         return reports(findings, coverage)
 
-    def _item(self, project: Project, seen: Seen | Unread, head: str) -> Item:
+    def _item(self, project: Project, seen: Seen | Unread, head: str, nearest: Nearest) -> Item:
+        revision = head
         if isinstance(seen, Unread):
             mark, title, key = digest("unread", seen.source, seen.reason), seen.source, seen.source
             payload: dict[str, Any] = {"unread": seen.reason}
@@ -105,7 +111,9 @@ class BugsJob:
                 "source": seen.source,
                 "log": seen.excerpt,
                 "flaky": seen.flaky,
+                "nearest": nearest.line(seen),
             }
+            revision = _tried_at(project, seen.revision, head)
         settings = project.job.reports
         rules = (POLICY, TEXTS.version(), marks_version(), settings.test_command, str(settings.reruns))
         content = digest("bugs", mark, *rules)
@@ -116,10 +124,21 @@ class BugsJob:
             key=key,
             digest=content,
             title=title,
-            revision=head,
+            revision=revision,
             priority=project.job.priority,
             payload=payload,
         )
+
+
+def _tried_at(project: Project, revision: str, head: str) -> str:
+    """Where a failure is tried again: at HEAD, which may have mended it, unless the run was of another
+    branch.
+    """
+    try:
+        sha = project.repository.resolve(revision) if revision else head
+        return head if project.repository.merge_base(sha, head) == sha else sha
+    except RepositoryError:
+        return head
 
 
 def _rerun(project: Project, item: Item) -> Check | None:
@@ -159,7 +178,7 @@ def _answered(project: Project, item: Item, rest: tuple[Round, ...], shown: Agai
         dropped[f"not reproduced: {proof.why_not}"] += 1
         return _done(item, "investigated", f"not filed: {proof.why_not}", dropped=dropped)
     found = bug(item, claimed, proof, shown, answer.attempt)
-    proposal = issue(item, found, claimed, proof, "")
+    proposal = issue(item, found, claimed, proof, item.payload["nearest"])
     return Done(
         findings=(found,),
         proposals=(proposal,),

@@ -35,23 +35,31 @@ class FailedCase(Struct, frozen=True):
 
 
 def failed_cases(path: Path) -> list[FailedCase]:
-    """The failed tests of a report, in its order.
+    """The failed tests of a report file, in its order.
 
     Raises:
         SourceError: it can't be read or is not JUnit XML; names the file and the line.
     """
-    content = content_of(path, MAX_BYTES)
+    return failed_cases_in(content_of(path, MAX_BYTES), str(path))
+
+
+def failed_cases_in(content: bytes, name: str) -> list[FailedCase]:
+    """The failed tests of a report, in its order; `name` is what errors call it.
+
+    Raises:
+        SourceError: it is not JUnit XML; names it and the line.
+    """
     if b"<!DOCTYPE" in content or b"<!ENTITY" in content or b"\0" in content[:4]:
         raise SourceError(
-            f"{path} declares a document type or is not UTF-8", "JUnit reports need neither; write it anew."
+            f"{name} declares a document type or is not UTF-8", "JUnit reports need neither; write it anew."
         )
     try:
         root = ElementTree.fromstring(content)  # noqa: S314 - no document type, so no entities
     except ElementTree.ParseError as error:
-        raise SourceError(f"{path} is not XML: {error}", "Write the report anew.") from error
+        raise SourceError(f"{name} is not XML: {error}", "Write the report anew.") from error
     if root.tag not in ("testsuites", "testsuite"):
         raise SourceError(
-            f"{path} is not JUnit XML: its root is <{root.tag[:40]}>",
+            f"{name} is not JUnit XML: its root is <{root.tag[:40]}>",
             "Have the test runner write JUnit XML, e.g. pytest --junitxml=FILE.",
         )
     return list(_failed(root))[:MAX_CASES]
