@@ -199,13 +199,13 @@ def test_a_review_stands_on_lines_of_the_diff_else_on_the_file_else_in_its_text(
     receipt = forge.apply(proposed(Review(branch="topic", head=hub.head, comments=comments)), KEY)
     assert hub.pull.pull is not None
     review = hub.pull.pull.reviews[0]
-    assert review.commit == hub.head and "`docs/none.md`: no such file" in review.body
+    assert review.commit == hub.head and "`docs/none.md`:\n\nno such file" in review.body
     placed = {(one.subject, one.side, one.line, one.body.split("\n")[0]) for one in hub.pull.pull.comments}
     assert placed == {
         ("line", "RIGHT", 10, "new line"),
         ("line", "LEFT", 10, "old line"),
         ("line", "RIGHT", 11, "a range"),
-        ("file", "RIGHT", None, "Lines 30–31: far away"),
+        ("file", "RIGHT", None, "Lines 30–31:"),
     }
     assert forge.apply(proposed(Review(number=2, head=hub.head, comments=comments)), KEY) is not None
     assert sum(one.body != "" for one in hub.pull.pull.reviews) == 1 and len(hub.pull.pull.comments) == 4

@@ -91,13 +91,13 @@ def _payload(payload: Payload) -> Payload:
             for one in payload.commits:
                 _require_no_secret(one.patch)
             commits = tuple(
-                msgspec.structs.replace(one, message=unlinked(for_forge(one.message, MAX_MESSAGE)))
+                msgspec.structs.replace(one, message=unlinked(_plain(one.message, MAX_MESSAGE)))
                 for one in payload.commits
             )
             return msgspec.structs.replace(payload, commits=commits)
         case CheckRun():
             annotations = tuple(
-                msgspec.structs.replace(one, message=for_forge(one.message, MAX_INLINE_BODY))
+                msgspec.structs.replace(one, message=_plain(one.message, MAX_INLINE_BODY))
                 for one in payload.annotations
             )
             return msgspec.structs.replace(payload, name=_line(payload.name, 100), annotations=annotations)
@@ -124,7 +124,12 @@ def _require_no_secret(patch: str) -> None:
 
 
 def _line(text: str, limit: int) -> str:
-    return " ".join(for_forge(text, limit).split())
+    return _inert(" ".join(for_forge(text, limit).split()))
+
+
+def _plain(text: str, limit: int) -> str:
+    """Text that is no Markdown, and may be taken for it."""
+    return "\n".join(map(_inert, for_forge(text, limit).split("\n")))
 
 
 def _inert(line: str) -> str:

@@ -327,7 +327,7 @@ async def _taken_back(repo: Repo, work: Work) -> str:
 
 def _location(repo: Repo, work: Work) -> str:
     for step in work.steps:
-        if address := (step.result or {}).get("html_url"):
+        if step.kind != "object" and (address := (step.result or {}).get("html_url")):
             return str(address)
     number = next((step.number for step in work.steps if step.number), 0)
     number = number or next((one.number for one in work.subjects), 0)

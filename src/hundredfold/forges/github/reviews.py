@@ -22,6 +22,7 @@ from hundredfold.forges.protocol import Stale
 from hundredfold.payloads import InlineComment, Review
 
 _HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
+MOST_TEXT = 60_000  # characters; history, signature and marker come on top, and GitHub takes 65,536
 _EVENTS = {"comment": "COMMENT", "approve": "APPROVE", "request_changes": "REQUEST_CHANGES"}
 _SIDES = {"old": "LEFT", "new": "RIGHT"}
 
@@ -49,7 +50,7 @@ async def plan(repo: Repo, wanted: Wanted, payload: Review) -> list[Step]:
     for one in payload.comments:
         there = files.get(one.path)
         if there is None:
-            elsewhere.append(f"`{one.path.replace('`', '´')}`: {one.body}")
+            elsewhere.append(f"`{one.path.replace('`', '´')}`:\n\n{one.body}")
         elif _stands(one, there):
             lines.append(_inline(one))
         else:
@@ -59,7 +60,7 @@ async def plan(repo: Repo, wanted: Wanted, payload: Review) -> list[Step]:
     body = {
         "commit_id": payload.head,
         "event": _EVENTS[payload.verdict],
-        "body": marker.marked("\n\n".join((proposal.body, *elsewhere)), mark),
+        "body": marker.marked(_fitting(proposal.body, elsewhere), mark),
         "comments": lines,
     }
     review = Step("review", "POST", repo.path("pulls", number, "reviews"), body, number, wanted.key)
@@ -114,6 +115,19 @@ async def refresh(repo: Repo, step: Step, head: str) -> Step | None:
     return msgspec.structs.replace(step, body={**(step.body or {}), "body": text})
 
 
+def _fitting(body: str, elsewhere: list[str]) -> str:
+    """The review's text with as many of the remarks as fit. Each begins a paragraph: a code block must stay
+    one."""
+    parts, size = [body.rstrip()], len(body)
+    for at, one in enumerate(elsewhere):
+        size += len(one) + 2
+        if size > MOST_TEXT:
+            parts.append(f"{len(elsewhere) - at} more remarks do not fit here.")
+            break
+        parts.append(one.rstrip())
+    return "\n\n".join(parts)
+
+
 def _stands(one: InlineComment, there: Places) -> bool:
     first = there.get((one.side, one.start_line))
     return first is not None and first == there.get((one.side, one.end_line))
@@ -131,7 +145,7 @@ def _with_lines(one: InlineComment) -> str:
     if not one.start_line:
         return one.body
     lines = f"{one.start_line}" if one.start_line == one.end_line else f"{one.start_line}–{one.end_line}"
-    return f"Lines {lines}{' before the change' if one.side == 'old' else ''}: {one.body}"
+    return f"Lines {lines}{' before the change' if one.side == 'old' else ''}:\n\n{one.body}"
 
 
 async def _find(repo: Repo, step: Step) -> dict[str, Any] | None:
