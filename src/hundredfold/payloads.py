@@ -26,7 +26,7 @@ _SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _BRANCH = re.compile(
     r"(?!-)(?!.*(\.\.|@\{|//|\.lock(/|$)))[^\x00-\x20~^:?*\[\\\x7f/.][^\x00-\x20~^:?*\[\\\x7f]*(?<![/.])"
 )
-_CWE = re.compile(r"CWE-[1-9]\d{0,4}")
+CWE = re.compile(r"CWE-[1-9]\d{0,4}")
 
 Side = Literal["old", "new"]
 CloseReason = Literal["completed", "not_planned", "duplicate"]
@@ -231,7 +231,7 @@ class Advisory(_Payload, frozen=True, tag="advisory"):
 
     def __post_init__(self) -> None:
         for cwe in self.cwes:
-            if not _CWE.fullmatch(cwe):
+            if not CWE.fullmatch(cwe):
                 raise ValueError(f"cwes: {cwe[:40]!r} is not like CWE-79")
 
 

@@ -20,11 +20,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def publisher(context: Context, person: str) -> Iterator[Publisher]:
-    """A publisher to the project's forge; its connections are closed after the block. The credential is read
-    when the forge is first called.
+    """A publisher to the project's forge; its connections are closed after the block.
 
     Raises:
-        ConfigError: `person` is no name, or a limit names no type.
+        ConfigError: `person` is no name, a limit names no type, or the credential is not there.
     """
     from hundredfold.proposals.publisher import Publisher, limits_of
 
@@ -61,4 +60,5 @@ def _forge(context: Context, person: str) -> LocalForge | GitHubForge:
 
         return commits_of(context.repository, base, commits, author, at_s)
 
-    return GitHubForge(lambda: client_of(settings), settings.repository, context.repository, build)
+    client = client_of(settings)  # before anything is decided: a missing credential is told first
+    return GitHubForge(lambda: client, settings.repository, context.repository, build)

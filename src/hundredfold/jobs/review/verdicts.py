@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from hundredfold import payloads
 from hundredfold.evidence.fingerprints import Mark, fingerprints
 from hundredfold.evidence.secrets import redact
 from hundredfold.evidence.voting import MAX_COMMENTS, Comment, cluster
@@ -138,6 +139,7 @@ def proposals_of(
                 findings=tuple(one.id for one in told),
                 preconditions=bound,
                 review_minutes=minutes(len(told)),
+                payload=payloads.Comment(branch=head.branch, head=head.sha) if head.branch else None,
             ),
         )
     return tuple(made)
@@ -200,6 +202,7 @@ def _advisory(item: Item, finding: Finding, bound: dict[str, str]) -> Proposal:
         preconditions=bound,
         private=True,
         review_minutes=minutes(1),
+        payload=payloads.Advisory(severity="low" if finding.severity == "info" else finding.severity),
     )
 
 

@@ -13,6 +13,7 @@ from hundredfold.evidence.secrets import redact
 from hundredfold.forges.preconditions import quote_precondition
 from hundredfold.jobs.security.claims import Claim, Review
 from hundredfold.jobs.security.survey import Survey
+from hundredfold.payloads import CWE, Advisory
 from hundredfold.vocabulary import SEVERITIES, Evidence, Finding, Item, Proposal, Severity, identity
 
 TOOL_CONFIDENCE = 0.5
@@ -201,6 +202,10 @@ def proposals_of(
                 preconditions=conditions,
                 private=True,
                 review_minutes=REVIEW_MINUTES[finding.severity],
+                payload=Advisory(
+                    severity="low" if finding.severity == "info" else finding.severity,
+                    cwes=(cwe,) if CWE.fullmatch(cwe := str(finding.extra.get("cwe") or "")) else (),
+                ),
             )
         )
     return tuple(made)
