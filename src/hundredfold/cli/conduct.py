@@ -17,6 +17,7 @@ from hundredfold.fleet.lock import project_lock
 from hundredfold.fleet.run import Run, RunResult
 from hundredfold.fleet.telling import told
 from hundredfold.jobs.protocol import Job, load_job
+from hundredfold.outcomes.ours import follow
 
 
 def exit_code(result: RunResult) -> int:
@@ -73,7 +74,7 @@ async def conducted(
                 if stop.is_set():
                     await assembly.worker.stop()
                 await assembly.flush()
-            await asyncio.to_thread(_followed, context)
+            await asyncio.to_thread(follow, context.database, context.place.slug)
             return await asyncio.to_thread(run.result, jobs, stopped=stop.is_set())
 
 
