@@ -26,6 +26,7 @@ from hundredfold.usage.rollups import (
     KEYED,
     QUARTER,
     SUMMED,
+    adopt,
     edges_of,
     raw_sums,
     rebuild,
@@ -159,6 +160,18 @@ def test_a_new_threshold_is_taken_up_by_rebuilding(database: Database) -> None:
     assert 77 in edges and 272_000 in edges
     agree(database)
     assert bill(database, unaligned(), by=("model",)) == bill(database, BOOK, by=("model",))
+
+
+def test_a_small_ledger_takes_up_a_new_threshold_by_itself(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Ledger(database).append(varied(60))
+    assert adopt(database, BOOK.thresholds)
+    monkeypatch.setattr("hundredfold.usage.rollups.FEW", 10)
+    assert not adopt(database, [77]), "a big one is left for `spend rebuild`"
+    monkeypatch.undo()
+    assert adopt(database, [77])
+    agree(database)
 
 
 def test_a_window_must_begin_on_a_quarter_hour(database: Database) -> None:

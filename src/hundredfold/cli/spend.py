@@ -144,6 +144,7 @@ def spend_command(
     from hundredfold.usage.sums import Scope, Window
 
     period = period_of(since, until, zone)
+    told_if_slow(database, book)
     shares = allocation or Allocation()
     scope, window = Scope(project=project, run=run), Window(period.since_us, period.until_us)
 
@@ -182,6 +183,15 @@ def spend_command(
 
         print_overview(glance(), period, title, basis, _paces(database, book, limits))
     return 0
+
+
+def told_if_slow(database: Database, book: PriceBook) -> None:
+    """Have the ledger's sums know the book's thresholds, or say how they can."""
+    from hundredfold.cli.output import say
+    from hundredfold.usage.rollups import adopt
+
+    if not adopt(database, book.thresholds):
+        say("The price book has new thresholds: `hundredfold spend rebuild` makes this fast again.")
 
 
 def _paces(database: Database, book: PriceBook, limits: Sequence[Limit]) -> list[Pace]:

@@ -172,12 +172,13 @@ def whatif_command(
     as_json: bool = False,
 ) -> int:
     """Price the traffic in every scenario and print both sides."""
-    from hundredfold.cli.spend import groupings_of
+    from hundredfold.cli.spend import groupings_of, told_if_slow
     from hundredfold.usage.allocation import Allocation
     from hundredfold.usage.sums import Scope, Window
     from hundredfold.usage.whatif import what_if
 
     period = period_of(since, until, zone)
+    told_if_slow(database, book)
     found = what_if(
         database,
         book,
@@ -298,6 +299,7 @@ def _print_tables(found: Sequence[WhatIf], by: Sequence[str], days: Fraction) ->
 
 def _table(title: str, rows: Sequence[tuple[str, ...]], by: Sequence[str]) -> Table:
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
     table.pad_edge = False
@@ -306,19 +308,24 @@ def _table(title: str, rows: Sequence[tuple[str, ...]], by: Sequence[str]) -> Ta
     for place, name in enumerate(names):
         if place not in empty:
             figure = place > len(by)
-            style = "green" if name == "saving" else None
             table.add_column(
                 name,
                 justify="right" if figure else "left",
                 no_wrap=figure,
-                style=style,
                 overflow="fold",
                 max_width=None if figure else 34,
             )
     before = ""
     for row in rows:
         shown = ["" if place == 0 and one == before else one for place, one in enumerate(row)]
-        table.add_row(*(one for place, one in enumerate(shown) if place not in empty))
+        style = "red" if row[len(by) + 4].startswith("-") else "green"
+        table.add_row(
+            *(
+                Text(one, style=style if place == len(by) + 4 else "")
+                for place, one in enumerate(shown)
+                if place not in empty
+            )
+        )
         before = row[0]
     return table
 

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from hundredfold.store.database import Database
-from hundredfold.store.tables.ledger import current_requests, rollup_edges, rollups
+from hundredfold.store.tables.ledger import current_requests, requests, rollup_edges, rollups
 
 QUARTER_US = 900_000_000
 DAY_US = 86_400_000_000
@@ -32,6 +32,8 @@ SUMMED = (
 )
 KEYED = ("slot", "attempt", "booking", "route", "status", "band", "kinds")
 _LOCK = 7355609
+#: a ledger of so many rows is rebuilt in about a second
+FEW = 50_000
 
 Key = tuple[int, int, int, int, int, int, int]  # as KEYED
 #: at_us, attempt, booking, route, status, then as SUMMED
@@ -162,6 +164,18 @@ def raw_sums(edges: Sequence[int], where: Sequence[sa.ColumnElement[bool]] = ())
         .group_by(*(each.c[name] for name in KEYED))
         .subquery("raw")
     )
+
+
+def adopt(database: Database, thresholds: Iterable[int]) -> bool:
+    """Whether the rollups know these thresholds; those of a small ledger are rebuilt so that they do."""
+    with database.read() as connection:
+        if set(thresholds) <= set(edges_of(connection)):
+            return True
+        rows = int(connection.execute(sa.select(sa.func.max(requests.c.seq))).scalar() or 0)
+    if rows > FEW:
+        return False
+    rebuild(database, thresholds)
+    return True
 
 
 def rebuild(database: Database, thresholds: Iterable[int]) -> tuple[int, ...]:
