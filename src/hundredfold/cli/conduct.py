@@ -78,6 +78,12 @@ async def conducted(
             return await asyncio.to_thread(run.result, jobs, stopped=stop.is_set())
 
 
+def _followed(context: Context) -> None:
+    """What was proposed is followed from now on, and the sums that `worth` reads are up to date."""
+    follow(context.database, context.place.slug)
+    refresh(context.database)
+
+
 def _stop_on_signals() -> asyncio.Event:
     """An event set by the first Ctrl-C or TERM; a second one ends the process at once."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
