@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hundredfold.agents.programs import npm
 from hundredfold.agents.programs.npm import as_program, find_node
 from hundredfold.agents.protocol import Backend, Event, Progress
 from hundredfold.errors import UnavailableError
@@ -176,12 +177,18 @@ def test_a_script_is_run_by_node_and_sees_the_packages_beside_it(
     program = as_program(script)
     assert program is not None
     assert program.words == (str(node), str(script))
-    assert tmp_path / "node_modules" in program.visible
+    assert program.visible == (tmp_path / "node_modules", node)
+    alone = tmp_path / "alone.mjs"
+    alone.write_text("")
+    bare = as_program(alone)
+    assert bare is not None
+    assert bare.visible == (alone, node)
     monkeypatch.setenv("HUNDREDFOLD_NODE", str(tmp_path / "none"))
     assert as_program(script) is None
     # A script on PATH is no Node: it starts one that only its own package knows.
     monkeypatch.delenv("HUNDREDFOLD_NODE")
     monkeypatch.setenv("PATH", str(node.parent))
+    monkeypatch.setattr(npm, "find_spec", lambda name: None)
     assert find_node() is None
 
 

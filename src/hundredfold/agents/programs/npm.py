@@ -60,7 +60,8 @@ def as_program(path: Path) -> Program | None:
     node = find_node()
     if node is None:
         return None
-    return Program((str(node), str(path)), (_packages(path), node.parent.parent))
+    # Node is one file. Its folder is not shown: it may be one of the user's own.
+    return Program((str(node), str(path)), (_packages(path), node))
 
 
 def version_of(program: Program) -> str:
@@ -80,6 +81,6 @@ def version_of(program: Program) -> str:
 
 
 def _packages(script: Path) -> Path:
-    """The outermost `node_modules` that the script lies in, or its folder."""
+    """The outermost `node_modules` that the script lies in, or the script alone."""
     inside = [parent for parent in script.parents if parent.name == "node_modules"]
-    return inside[-1] if inside else script.parent
+    return inside[-1] if inside else script
