@@ -240,3 +240,14 @@ def test_a_review_in_the_inbox_shows_its_comments(database: Database, tmp_path: 
     assert shown is not None
     page = rendered(shown)
     assert "Why this?" in page and "a.py" in page and "#7" in page
+
+
+def test_the_page_and_the_command_say_the_same_of_undoing() -> None:
+    from hundredfold.forges.undoing import TABLE
+    from hundredfold.payloads import TYPES
+
+    page = (Path(__file__).parents[1] / "docs" / "publishing.md").read_text(encoding="utf-8")
+    assert [one.type for one in TABLE] == list(TYPES)
+    for one in TABLE:
+        (row,) = [line for line in page.splitlines() if line.startswith(f"| `{one.type}` |")]
+        assert row.endswith(f"| {one.undone} | {one.residue or 'nothing'} |")
