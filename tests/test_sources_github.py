@@ -285,11 +285,11 @@ async def test_commits_follow_the_default_branch_even_when_it_is_forced(
 ) -> None:
     at = int(forge.clock())
     await sync()
-    first = commit(forge.repo.git, "main", {"b.txt": b"b"}, "Second", at + 10)
+    made = [commit(forge.repo.git, "main", {"b.txt": b"%d" % n}, f"More {n}", at + n) for n in range(120)]
     await sync()
-    assert first in {one.sha for one in store.commits(database, PROJECT)}
+    assert set(made) <= {one.sha for one in store.commits(database, PROJECT)}, "more than a page"
     forge.repo.git.set_ref("refs/heads/main", forge.base)
-    forced = commit(forge.repo.git, "main", {"c.txt": text(["c"])}, "Third", at + 20)
+    forced = commit(forge.repo.git, "main", {"c.txt": text(["c"])}, "Third", at + 200)
     await sync()
     assert forced in {one.sha for one in store.commits(database, PROJECT)}
 

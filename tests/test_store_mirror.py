@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hundredfold.store import mirror
-from hundredfold.store.database import Database
+from hundredfold.store.database import Database, now_us
 from hundredfold.store.items import keep_project
 from hundredfold.store.mirrorrows import CommentRow, EventRow, IssueRow, PullRow, Row
 
@@ -99,6 +99,20 @@ def test_a_delivery_is_new_once_by_its_id_and_by_its_body(database: Database) ->
     assert not new("d-1", "b-2")
     assert new("d-3", "b-2"), "an id that was used before does not spoil a body that is new"
     assert new("d-1", "b-1", "other")
+
+
+def test_deliveries_of_long_ago_are_forgotten_and_no_others(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = now_us()
+    for delivery, at in (("old", now - mirror.DELIVERIES_KEPT_US - 1_000_000), ("new", now)):
+        monkeypatch.setattr(mirror, "now_us", lambda at=at: at)
+        with database.write() as connection:
+            assert mirror.take_delivery(connection, database, "p", delivery, delivery, "issues")
+    with database.write() as connection:
+        mirror.prune_deliveries(connection, "p")
+        assert mirror.take_delivery(connection, database, "p", "old", "old", "issues")
+        assert not mirror.take_delivery(connection, database, "p", "new", "new", "issues")
 
 
 def test_a_cursor_is_kept_with_its_rows_or_not_at_all(database: Database) -> None:

@@ -31,6 +31,7 @@ from hundredfold.store.tables import mirror as tables
 from hundredfold.store.text import storable
 
 CHUNK = 500  # rows read at once: bodies may be long
+DELIVERIES_KEPT_US = 180 * 86_400 * 1_000_000
 
 
 R = TypeVar("R", bound=Struct)
@@ -264,6 +265,17 @@ def take_delivery(
         if connection.execute(fresh.returning(table.c.delivery)).first() is None:
             return False
     return True
+
+
+def prune_deliveries(connection: sa.Connection, project: str) -> None:
+    """Forget deliveries that came more than `DELIVERIES_KEPT_US` ago.
+
+    Replayed after that, one is taken for new; what it says is older than the rows it is about, and changes
+    none that has a time of change.
+    """
+    table = tables.mirror_deliveries
+    old = table.c.received_us < now_us() - DELIVERIES_KEPT_US
+    connection.execute(sa.delete(table).where(table.c.project == project, old))
 
 
 def forget(database: Database, project: str) -> None:

@@ -22,6 +22,7 @@ from hundredfold.simulation.forge.records import (
     Label,
     Review,
     ReviewComment,
+    Status,
     Step,
     WorkflowJob,
     WorkflowRun,
@@ -71,6 +72,8 @@ def fill(hub: Hub, repo: Repo, filling: Filling = Filling()) -> None:  # noqa: B
         else:
             head, base = commits[made]
             item = new_pull(hub, repo, author, title, body, (f"topic-{made}", head), ("main", base), at=at)
+            state = random.choice(("success", "success", "failure"))
+            repo.statuses.append(Status(hub.next_id(), head, state, "ci/test", None, None, "person0", at))
             made += 1
         item.labels = sorted(random.sample(LABELS, random.randrange(3)))
         last = at

@@ -149,6 +149,7 @@ class Mirror:
             self._read[name] = self._read.get(name, 0) + (done or 0)
         with self.database.write() as connection:
             store.keep_cursor(connection, self.database, self.project, "whole", self.repository, {})
+            store.prune_deliveries(connection, self.project)
         used = asdict(self.client.tally)
         return Synced(
             self._read,

@@ -114,7 +114,9 @@ def compare(call: Call) -> Reply:
         raise Refused(404, f"No common ancestor between {base_name} and {head_name}.")
     shas = git.log("--reverse", f"{base}..{head}")
     behind = len(git.log(f"{head}..{base}"))
-    return Reply(body=bodies.comparison(call.hub, call.repo, base, head, shas, middle, behind))
+    part, headers = call.cut(shas) if "page" in call.query or "per_page" in call.query else (shas[:250], {})
+    body = bodies.comparison(call.hub, call.repo, (base, head), part, len(shas), middle, behind)
+    return Reply(body=body, headers=headers)
 
 
 # ------------------------------------------------------------------ contents

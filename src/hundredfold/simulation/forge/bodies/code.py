@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from urllib.parse import quote
 
 from hundredfold.evidence.diffs import FileDiff, parse_diff
@@ -253,11 +254,17 @@ def release(hub: Hub, repo: Repo, one: Release) -> Body:
 
 
 def comparison(
-    hub: Hub, repo: Repo, base: str, head: str, shas: list[str], merge_base: str, behind: int
+    hub: Hub,
+    repo: Repo,
+    ends: tuple[str, str],
+    shown: Sequence[str],
+    ahead: int,
+    merge_base: str,
+    behind: int,
 ) -> Body:
-    """`commit-comparison`, all commits in one page."""
+    """`commit-comparison` of base and head, with the commits of one page."""
+    base, head = ends
     name = f"{base[:12]}...{head[:12]}"
-    ahead = len(shas)
     state = ("diverged" if behind else "ahead") if ahead else ("behind" if behind else "identical")
     return {
         "url": repo_api(hub, repo, f"/compare/{name}"),
@@ -271,6 +278,6 @@ def comparison(
         "ahead_by": ahead,
         "behind_by": behind,
         "total_commits": ahead,
-        "commits": [commit(hub, repo, sha) for sha in shas],
+        "commits": [commit(hub, repo, sha) for sha in shown],
         "files": diff_entries(hub, repo, merge_base, head),
     }
