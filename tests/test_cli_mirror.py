@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -94,6 +96,33 @@ def test_a_used_up_limit_has_its_exit_code_and_the_next_call_goes_on(tmp_path: P
         forge.hub.meter.limits = UNLIMITED
         done = hundredfold("mirror", repo=repo, GITHUB_TOKEN=TOKEN)
         assert done.code == 0 and "251 issues" in done.err
+
+
+def test_killed_at_seeded_instants_it_ends_up_equal_and_reads_no_page_twice(
+    forge: TestForge, repo: Path, tmp_path: Path
+) -> None:
+    fill(forge.hub, forge.repo, Filling(issues=900, pulls=30, runs=3, days=20))
+    random = Random(11)
+    with forge.served() as api:
+        configure(repo, api)
+        for _ in range(4):
+            before, wanted = forge.hub.requests, random.randrange(2, 14)
+            process = subprocess.Popen(
+                command("mirror", repo=repo),
+                env={**os.environ, "GITHUB_TOKEN": TOKEN},
+                stderr=subprocess.DEVNULL,
+            )
+            while forge.hub.requests - before < wanted and process.poll() is None:
+                time.sleep(0.001)
+            process.kill()
+            process.wait()
+        done = hundredfold("mirror", "--json", repo=repo, GITHUB_TOKEN=TOKEN)
+    assert done.code == 0, done.err
+    holds = done.json()["holds"]
+    assert (holds["issues"], holds["pulls"]) == (len(forge.repo.issues), 31)
+    assert holds["comments"] == len(forge.repo.comments) + len(forge.repo.review_comments)
+    pages = sum(line.path.endswith("/widget/issues") for line in forge.hub.log)
+    assert pages <= -(-len(forge.repo.issues) // 99) + 1 + 4, "at most the page under way is read again"
 
 
 # ------------------------------------------------------------------ webhooks

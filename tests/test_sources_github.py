@@ -325,3 +325,25 @@ async def test_the_mirror_of_another_repository_is_not_mixed_up_with_this_one(
     new_issue(forge.hub, other, "eve", "The only one", None)
     await sync(repository="acme/other")
     assert [one.title for one in store.issues(database, PROJECT, pull=None)] == ["The only one"]
+
+
+@pytest.mark.postgres
+async def test_it_is_the_same_in_postgresql(
+    forge: TestForge, postgres_url: str, tmp_path: Path, api: str
+) -> None:
+    there = open_database(postgres_url)
+    try:
+        keep_project(there, PROJECT, tmp_path)
+        sync = Reader(forge, there, tmp_path, api)
+        await sync()
+        forge.clock.step(300)
+        gone = new_comment(forge.hub, forge.repo, forge.issue, "eve", "goes")
+        await sync()
+        forge.issue.comments.remove(gone)
+        del forge.repo.comments[gone.id]
+        forge.clock.step(300)
+        forge.hub.touch(forge.repo, forge.issue)
+        assert (await sync()).read["recounted"] == 1
+        assert_equal(forge, there)
+    finally:
+        there.close()

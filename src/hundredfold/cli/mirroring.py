@@ -121,6 +121,7 @@ class Refresh:
     async def __call__(self, jobs: list[Job]) -> None:
         """See the class."""
         from hundredfold.jobs.protocol import reads_forge
+        from hundredfold.proposals.sanitise import for_terminal
 
         now = time.monotonic()
         wanted = self._context.settings.forge.repository and any(map(reads_forge, jobs))
@@ -132,10 +133,10 @@ class Refresh:
             with showing as tick:
                 done = await synced(self._context, tick)
         except HundredfoldError as error:
-            say(f"the forge's mirror is not up to date: {error} {error.mend}")
+            say(for_terminal(f"the forge's mirror is not up to date: {error} {error.mend}"))
             return
         for name, why in done.refused.items():
-            say(f"the forge's {_name(name)} could not be read: {why}")
+            say(for_terminal(f"the forge's {_name(name)} could not be read: {why}"))
 
 
 @contextlib.asynccontextmanager
