@@ -18,6 +18,7 @@ from hundredfold.fleet.run import Run, RunResult
 from hundredfold.fleet.telling import told
 from hundredfold.jobs.protocol import Job, load_job
 from hundredfold.outcomes.ours import follow
+from hundredfold.worth.tallies import refresh
 
 
 def exit_code(result: RunResult) -> int:
