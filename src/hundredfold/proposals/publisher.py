@@ -28,6 +28,8 @@ from hundredfold.store.locks import held
 from hundredfold.store.proposals import ProposalRow
 from hundredfold.vocabulary import Limit, Proposal, Receipt
 
+REFRESH_DAYS, REFRESHED = 30, 300  # a verdict that is looked at costs a request
+
 Result = Literal["applied", "stale", "failed", "undone", "unchanged", "held"]
 
 #: most actions of a type on a UTC day
@@ -163,12 +165,19 @@ class Publisher:
         ]
 
     def refresh(self) -> list[str]:
-        """Mark applied verdicts on heads that have moved since as outdated; the proposals whose texts
-        changed. What can't be marked now is left for the next call."""
+        """Mark applied verdicts on heads that have moved since as outdated, the newest `REFRESHED` of the
+        last `REFRESH_DAYS`; the proposals whose texts changed. What can't be marked now is left for the
+        next call."""
         marked = []
+        since = now_us() - REFRESH_DAYS * 86_400_000_000
         with self._alone():
-            for one in actions.of_project(self.database, self.project):
-                if one.state != "applied" or one.receipt is None or one.forge != self.forge.name:
+            applied = [
+                one
+                for one in actions.of_project(self.database, self.project)
+                if one.state == "applied" and one.forge == self.forge.name and one.at_us >= since
+            ]
+            for one in applied[-REFRESHED:]:
+                if one.receipt is None:
                     continue
                 try:
                     now = self.forge.refresh(one.receipt, one.id)
