@@ -14,7 +14,7 @@ _WORDS = {1: "resp_", 2: "intent:", 3: "chatcmpl-", 4: "gen-", 5: ""}
 def shortened(key: str) -> bytes:
     """The key as bytes."""
     for number, word in _WORDS.items():
-        if key.startswith(word):
+        if key.startswith(word) and (word or "_" not in key):
             digits = key[len(word) :]
             try:
                 raw = bytes.fromhex(digits)

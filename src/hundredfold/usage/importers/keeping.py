@@ -124,7 +124,7 @@ class Keeper:
         for rows in self._rows.values():
             for key, place, at_us, *counts in rows.values():
                 provider, booking, route = ids[place]
-                raw = shortened(storable(key))
+                raw = shortened(key if key.isascii() and "\0" not in key else storable(key))
                 lines.append((raw, provider, at_us, attempt, booking, route, *counts))
         lines.sort(key=itemgetter(0))  # the order of the index they go into
         _temporary_tables(statements)

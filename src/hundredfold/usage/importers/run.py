@@ -7,6 +7,7 @@ new, a second process reads while this one writes.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +24,7 @@ from hundredfold.usage.importers.protocol import LogFormat, Place, Row, Thread, 
 from hundredfold.usage.importers.reading import Cursor, continues, line_numbers, marks, whole_lines
 
 #: rows of one transaction
-BATCH = 20_000
+BATCH = 40_000
 #: troubles of one file that are told with their line; the rest is counted
 MOST_TOLD = 20
 #: with more new bytes than this a second process reads
@@ -86,9 +87,13 @@ def import_logs(
         StorageError: the database refused; what was kept before stands, and the next import goes on there.
     """
     store = open_store(url)
+    collecting = gc.isenabled()
+    gc.disable()  # rows are many and hold no circles
     try:
         return _import(store, url, logs, books, attempt, progress)
     finally:
+        if collecting:
+            gc.enable()
         store.close()
 
 
