@@ -219,7 +219,7 @@ def test_a_messages_usage_is_read_however_it_is_split_and_no_byte_is_lost(
     reading, passed = read(MESSAGES, MESSAGE_BODY, split(raw, sizes))
     assert passed == raw
     assert reading.complete
-    assert reading.usage == Usage(input=3210, cached=3000, cache_write=200, output=40)
+    assert reading.usage == Usage(input=3210, cached=3000, cache_write=200, output=40, cache_write_1h=50)
     assert (reading.response_id, reading.served_model) == ("msg_1", "claude-opus-4-7")
 
 
@@ -233,14 +233,14 @@ def test_later_counts_replace_earlier_ones_and_compaction_is_added() -> None:
         "iterations": [compacting, same],
     }
     reading, _ = read(MESSAGES, MESSAGE_BODY, message_events(final))
-    assert reading.usage == Usage(input=184_220, cached=4000, cache_write=200, output=3540, reasoning=30)
+    assert reading.usage == Usage(184_220, 4000, 200, 3540, 30, cache_write_1h=50)
 
 
 def test_cache_writes_are_read_by_kind_where_their_sum_is_left_out() -> None:
     usage = {key: value for key, value in START_USAGE.items() if key != "cache_creation_input_tokens"}
     raw = json.dumps({"id": "msg_2", "model": "m", "usage": usage}).encode()
     reading, _ = read(MESSAGES, MESSAGE_BODY, [raw], "application/json")
-    assert reading.usage == Usage(input=3210, cached=3000, cache_write=200, output=1)
+    assert reading.usage == Usage(input=3210, cached=3000, cache_write=200, output=1, cache_write_1h=50)
 
 
 @pytest.mark.parametrize(

@@ -232,6 +232,7 @@ def _usage(tokens: _Tokens) -> Usage | None:
             input=sum(one.input_tokens or 0 for one in counted) + cached + cache_write,
             cached=cached,
             cache_write=cache_write,
+            cache_write_1h=min(cache_write, sum(_written_for_an_hour(one) for one in counted)),
             output=sum(one.output_tokens or 0 for one in counted),
             reasoning=(tokens.output_tokens_details or _Details()).thinking_tokens or 0,
         )
@@ -244,6 +245,11 @@ def _written(tokens: _Tokens) -> int:
         return tokens.cache_creation_input_tokens or 0
     kinds = tokens.cache_creation
     return (kinds.ephemeral_5m_input_tokens or 0) + (kinds.ephemeral_1h_input_tokens or 0)
+
+
+def _written_for_an_hour(tokens: _Tokens) -> int:
+    kinds = tokens.cache_creation
+    return (kinds.ephemeral_1h_input_tokens or 0) if kinds is not None else 0
 
 
 def _tier(tokens: _Tokens) -> str:

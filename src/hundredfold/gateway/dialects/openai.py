@@ -70,7 +70,8 @@ def shaped(problem: Problem) -> tuple[int, bytes]:
 def possible(usage: Usage) -> Usage | None:
     """The usage, or None if it can't be true (negative, or a part greater than its whole)."""
     true = (
-        min(usage.input, usage.cached, usage.cache_write, usage.output, usage.reasoning) >= 0
+        min(usage.cached, usage.cache_write_1h, usage.output, usage.reasoning) >= 0
+        and usage.cache_write_1h <= usage.cache_write
         and usage.cached + usage.cache_write <= usage.input
         and usage.reasoning <= usage.output
     )
