@@ -15,7 +15,6 @@ from typing import Any, Literal, TypeVar
 import msgspec
 import sqlalchemy as sa
 from msgspec import Struct
-from sqlalchemy.dialects import postgresql
 
 from hundredfold.prices.book import PriceBook
 from hundredfold.store.database import Database, insert_ignore, now_us
@@ -206,9 +205,9 @@ class _Provider(Struct, frozen=True):
 _Row = tuple[Any, ...]
 _Identity = tuple[Any, ...]  # key, provider
 _Unique = tuple[Any, ...]  # key, provider, source, status
-#: PostgreSQL's types of the columns, which are all but `seq`
+#: PostgreSQL's types of the columns, which are all but `seq`; its dialect's module costs more than a bill
 _COLUMNS = {
-    column.name: column.type.compile(postgresql.dialect())  # type: ignore[no-untyped-call]
+    column.name: str(column.type).replace("BLOB", "BYTEA")
     for column in requests.columns
     if column.name != "seq"
 }

@@ -16,7 +16,6 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
 from hundredfold.store.database import Database
 from hundredfold.store.tables.ledger import current_requests, requests, rollup_edges, rollups
@@ -117,10 +116,8 @@ class Deltas:
         return sums
 
 
-_COLUMNS = {
-    column.name: column.type.compile(postgresql.dialect())  # type: ignore[no-untyped-call]
-    for column in rollups.columns
-}
+#: types by the names that PostgreSQL knows too; its dialect's module would cost every bill its import
+_COLUMNS = {column.name: str(column.type) for column in rollups.columns}
 _ADDED = ", ".join(f"{name} = rollups.{name} + excluded.{name}" for name in ("requests", *SUMMED))
 _ON_CONFLICT = f"ON CONFLICT (grain, {', '.join(KEYED)}) DO UPDATE SET {_ADDED}"
 _UPSERT_SQLITE = (
