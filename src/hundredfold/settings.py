@@ -130,6 +130,21 @@ class ResultsSettings(Section, frozen=True):
     most: int = 5
 
 
+class DuplicatesSettings(Section, frozen=True):
+    """[job.dedupe.duplicates]"""
+
+    #: most open issues of one run, the newest change first
+    most: int = 200
+    #: most earlier issues that one is compared with
+    candidates: int = 5
+    #: least score of a candidate, 0 to 1; a score alone never proposes anything
+    least_score: float = 0.02
+    #: the label that is proposed for a duplicate; "" = none
+    label: str = "duplicate"
+    #: whether closing may be proposed; else comments only
+    close: bool = True
+
+
 class JobSettings(Section, frozen=True):
     """[job.NAME]"""
 
@@ -162,6 +177,10 @@ class JobSettings(Section, frozen=True):
     votes: int = 2
     #: most comments of one review; the rest is counted
     cap: int = 8
+    #: an export of issues (one JSON object a line) instead of the forge's (dedupe), in the repository
+    source: str = ""
+    #: what is compared and proposed (dedupe)
+    duplicates: DuplicatesSettings = field(default_factory=DuplicatesSettings)
     #: failing runs (bugs)
     reports: ReportsSettings = field(default_factory=ReportsSettings)
     #: measurements (benchmarks)

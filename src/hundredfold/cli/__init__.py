@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[tuple[str, str, str], ...]] = {
     ),
     "Decide": (
         ("mirror", "mirror:mirror", "Read issues, pull requests, reviews and CI logs from GitHub."),
+        ("known", "known:app", "Is this already known? Search, rulings on what belongs together, training."),
         ("inbox", "inbox:inbox", "What waits for a decision."),
         ("approve", "decide:approve", "Approve proposals and apply them."),
         ("edit", "edit:edit", "Change a proposal's text before deciding on it."),

@@ -168,6 +168,22 @@ class Known:
             self._newest = -1
         return result
 
+    def rulings(self) -> tuple[frozenset[frozenset[str]], frozenset[frozenset[str]], frozenset[str]]:
+        """What people ruled: (pairs never together, pairs always together, names without "issue:" of the
+        canonical ones)."""
+        from hundredfold.store.rulings import of_project
+
+        made = of_project(self._database, self._project)
+        never, always = (
+            frozenset(frozenset({one.one, one.other}) for one in made if one.ruling == kind)
+            for kind in ("never", "always")
+        )
+        return (
+            never,
+            always,
+            frozenset(one.one.partition(":")[2] for one in made if one.ruling == "canonical"),
+        )
+
     def forget_order(self) -> None:
         """Go back to the shipped order."""
         self._shelf().forget_order()

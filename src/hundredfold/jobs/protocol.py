@@ -51,11 +51,9 @@ class Mirrored(Struct, frozen=True):
 class Project(Struct, frozen=True):
     """A project under care, as a job sees it.
 
-    `earlier` reads the record, `mirror` the forge's issues, pull requests and CI runs (see `reads_forge`).
-    Only `discover` may ask them, and put what it needs into the item: they change while a run works, and
-    `advance` must not.
-    `earlier` reads the record, `known` finds what says the same. Only `discover` may ask them, and put what
-    it needs into the item: they change while a run works, and `advance` must not.
+    `earlier` reads the record, `mirror` the forge's issues, pull requests and CI runs (see `reads_forge`),
+    `known` finds what says the same. Only `discover` may ask them, and put what it needs into the item: they
+    change while a run works, and `advance` must not.
     """
 
     slug: str

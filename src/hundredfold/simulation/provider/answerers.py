@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from hundredfold.simulation.provider import benchmarks, bugs, review, security
+from hundredfold.simulation.provider import benchmarks, bugs, dedupe, review, security
 from hundredfold.simulation.provider.example import example
 from hundredfold.simulation.provider.moves import Say
 from hundredfold.simulation.provider.request import Request
@@ -24,6 +24,7 @@ Answerer = Callable[[str, dict[str, Any], Random, float], dict[str, Any]]
 """(prompt, schema, random, p_true) → a value that obeys the schema."""
 
 ANSWERERS: dict[str, Answerer] = {
+    "hundredfold.dedupe.judge": dedupe.judge,
     "hundredfold.benchmarks.explain": benchmarks.explain,
     "hundredfold.bugs.report": bugs.report,
     "hundredfold.review.comment": review.comment,
