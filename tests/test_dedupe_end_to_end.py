@@ -65,7 +65,7 @@ def test_from_an_export_to_an_applied_proposal(make_repository: Make, tmp_path: 
         state = place_of(repo, load_settings(repo)).state
         texts = [one.read_text() for one in (state / "forge").rglob("*.md")]
         assert len(texts) == 2 and any("This seems to report what #1 reports." in text for text in texts)
-        planned = hundredfold("plan", "dedupe", "--json", repo=repo)
+        planned = hundredfold("plan", "--json", repo=repo)
         assert planned.code == 0, planned.err
         assert '"state": "new"' not in planned.out, "what was judged is not judged again"
 
