@@ -198,10 +198,10 @@ def _part(name: Grouping, lines: Sequence[Line], total: Line, width: int, basis:
     rest = lines[MOST_LINES:]
     table = Table.grid(padding=(0, 2, 0, 0))
     bar = 12
-    label = max(10, width - bar - 26)
+    label = max(10, width - bar - 27)
     table.add_column(width=label, no_wrap=True, overflow="ellipsis")
     table.add_column(justify="right", no_wrap=True, width=13)
-    table.add_column(justify="right", no_wrap=True, width=6)
+    table.add_column(justify="right", no_wrap=True, width=7)
     table.add_column(no_wrap=True, width=bar)
     table.add_row(Text(_TITLES.get(name, f"{name}s"), style="bold"))
     most = max((money_of(one, basis).most for one in lines), default=0)
@@ -250,7 +250,7 @@ def _budgets(paces: Sequence[Pace], width: int) -> Table:
             Text(f"{printable(_scope(one.limit.scope))} {one.limit.window}"),
             bar,
             f"{dollars_text(one.spent)} of {dollars_text(one.limit.picodollars)}",
-            Text(f"{int(one.used * 100)} % used, {int(one.elapsed * 100)} % of the {one.limit.window} gone"),
+            Text(f"{int(one.used * 100)} % used, {int(one.elapsed * 100)} % gone"),
             Text(_leads(one), style=colour),
         )
     return table

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Literal
 
 from hundredfold.plots.bill import BillFigure, Part, Share
-from hundredfold.prices.money import dollars_text, interval_text
+from hundredfold.prices.money import dollars_text
 from hundredfold.usage.overview import Overview
 from hundredfold.usage.pricing import Money
 from hundredfold.usage.spend import Grouping, Line
@@ -29,8 +29,9 @@ def bill_figure(found: Overview, by_day: Sequence[Line], title: str, below: str,
     days = tuple(date.fromisoformat(line.labels[0]) for line in found.days)
     total, money = found.total, _money(found.total, basis)
     tokens = total.usage.input + total.usage.output
+    total_name = "total" if money.least == money.most else f"total, at most {dollars_text(money.most)}"
     figures = [
-        (interval_text(money.least, money.most), "total"),
+        (dollars_text(money.least), total_name),
         (f"{total.requests:,}", "requests"),
         (tokens_text(tokens), f"tokens, {_percent(total.usage.cached, total.usage.input)} of input cached"),
         (dollars_text(_money(found.today, basis).least), f"on {found.today.labels[0]}"),
