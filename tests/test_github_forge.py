@@ -449,3 +449,28 @@ def test_the_preview_is_the_calls_that_are_made(hub: TestForge, forge: GitHubFor
         forge.apply(one, key)
         assert requests(hub)[seen:] == shown
     assert f"POST /repos/{REPOSITORY}/git/refs" in shown
+
+
+# ------------------------------------------------------------------ doctor
+
+
+def test_doctor_says_who_we_are_there_or_what_is_missing(
+    hub: TestForge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hundredfold.forges.github.diagnosis import diagnose
+    from hundredfold.settings import ForgeSettings
+    from tests.support.forge import TOKEN
+
+    assert diagnose(ForgeSettings()).ok
+    with hub.served() as url:
+        settings = ForgeSettings(kind="github", repository=REPOSITORY, token_env="FORGE", base_url=url)
+        monkeypatch.delenv("FORGE", raising=False)
+        missing = diagnose(settings)
+        assert not missing.ok and "FORGE" in missing.found and "Set FORGE" in missing.mend
+        monkeypatch.setenv("FORGE", TOKEN)
+        assert diagnose(settings).found.startswith(f"{REPOSITORY} as ada")
+        nowhere = diagnose(msgspec.structs.replace(settings, repository="acme/none"))
+        assert not nowhere.ok and "acme/none is not there for ada" in nowhere.found
+        monkeypatch.setenv("FORGE", "ghp_wrong")
+        wrong = diagnose(settings)
+        assert not wrong.ok and "401" in wrong.found and "ghp_wrong" not in wrong.found

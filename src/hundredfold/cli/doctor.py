@@ -33,6 +33,7 @@ def examine(context: Context) -> list[Diagnosis]:
     """All checks, in the order a run needs them."""
     from hundredfold.agents.claude.diagnosis import diagnose as diagnose_claude
     from hundredfold.agents.codex.diagnosis import diagnose as diagnose_codex
+    from hundredfold.forges.github.diagnosis import diagnose as diagnose_forge
     from hundredfold.sources.weights import diagnose as diagnose_embeddings
     from hundredfold.workspaces.diagnosis import diagnose as diagnose_machine
 
@@ -52,7 +53,28 @@ def examine(context: Context) -> list[Diagnosis]:
         *_acp(context),
         *_login(context),
         *_providers(context),
+        diagnose_forge(settings.forge),
+        *_policy(context),
     ]
+
+
+def _policy(context: Context) -> list[Diagnosis]:
+    """What may be applied without a person, if anything may."""
+    from hundredfold.proposals.policy import rules_of
+    from hundredfold.proposals.publisher import limits_of
+
+    try:
+        rules = rules_of(context.settings.publish, context.place.root)
+        limits_of(context.settings.publish)
+    except HundredfoldError as error:
+        return [Diagnosis("policy", False, str(error), error.mend)]
+    if not rules:
+        return []
+    told = "; ".join(
+        f"{one.name}: {', '.join(one.types)} of {one.job} at {one.confidence:g}, {one.day} a day"
+        for one in rules
+    )
+    return [Diagnosis("policy", True, f"applied without a person: {told}")]
 
 
 def _acp(context: Context) -> list[Diagnosis]:
