@@ -20,10 +20,12 @@ from hundredfold.payloads import Close, Comment, Commit, InlineComment, Issue, L
 from hundredfold.simulation.forge.api.issues import add_label, close, new_issue
 from hundredfold.simulation.forge.faults import Fault
 from hundredfold.simulation.forge.records import Comment as SimulatedComment
+from hundredfold.store.database import open_database, sqlite_url
 from hundredfold.vocabulary import Proposal, Receipt
-from tests.support.forge import LINES, TestForge, commit, text
-from tests.support.github import REPOSITORY, a_forge, admit_app, proposed, state
+from tests.support.forge import LINES, TOKEN, TestForge, commit, text
+from tests.support.github import REPOSITORY, a_forge, a_publisher, admit_app, approved, proposed, state
 from tests.support.openapi import description
+from tests.support.proposals import prepared, state_of
 
 KEY = "x-000000000001"
 OTHER = "x-000000000002"
@@ -451,6 +453,30 @@ def test_the_preview_is_the_calls_that_are_made(hub: TestForge, forge: GitHubFor
     assert f"POST /repos/{REPOSITORY}/git/refs" in shown
 
 
+@pytest.mark.parametrize("shut", ["no network", "token refused", "a long limit"])
+def test_while_github_takes_nothing_all_stays_approved(hub: TestForge, tmp_path: Path, shut: str) -> None:
+    database = prepared(open_database(sqlite_url(tmp_path / "t.db")), tmp_path)
+    wanted = [proposed(Comment(number=1), "a"), proposed(Labels(number=1, add=("bug",)), "b")]
+    ids = approved(database, *wanted)
+    with hub.served() as url:
+        forge = a_forge(url, hub)
+        if shut == "no network":
+            hub.hub.faults.add(Fault("cut", "", "", -1))
+        elif shut == "token refused":
+            hub.hub.tokens.clear()
+        else:
+            hub.hub.faults.add(Fault("throttled", "", "", -1, seconds=3600))
+        (held,) = a_publisher(database, forge).publish()
+        assert held.result == "held" and held.detail
+        assert {state_of(database, one) for one in ids} == {"approved"}
+        hub.hub.faults.clear()
+        hub.hub.token("ada", TOKEN)
+        assert [one.result for one in a_publisher(database, forge).publish()] == ["applied", "applied"]
+        forge.close()
+    assert len(hub.issue.comments) == 1 and hub.issue.labels == ["bug"]
+    database.close()
+
+
 # ------------------------------------------------------------------ doctor
 
 
@@ -459,7 +485,6 @@ def test_doctor_says_who_we_are_there_or_what_is_missing(
 ) -> None:
     from hundredfold.forges.github.diagnosis import diagnose
     from hundredfold.settings import ForgeSettings
-    from tests.support.forge import TOKEN
 
     assert diagnose(ForgeSettings()).ok
     with hub.served() as url:

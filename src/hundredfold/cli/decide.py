@@ -299,4 +299,4 @@ def exit_code(decided: Sequence[Decided], published: Sequence[Published]) -> int
     """The exit code that these results add up to."""
     if any(one.result == "conflict" for one in decided):
         return EXIT_CONFLICT
-    return EXIT_INCOMPLETE if any(one.result in ("stale", "failed") for one in published) else 0
+    return EXIT_INCOMPLETE if any(one.result in ("stale", "failed", "held") for one in published) else 0

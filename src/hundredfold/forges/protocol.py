@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
 
+from hundredfold.errors import UnavailableError
 from hundredfold.vocabulary import Proposal, Receipt
 
 if TYPE_CHECKING:
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 
 class Stale(Exception):
     """A precondition no longer holds; the message names which and what is there now."""
+
+
+class NotNow(UnavailableError):
+    """The forge takes nothing now, whatever is asked of it: a limit, no network, a credential that is
+    refused. What is approved stays approved."""
 
 
 def _forgotten(_: Mapping[str, Any]) -> None:
@@ -58,6 +64,7 @@ class Forge(Protocol):
 
         Raises:
             Stale: a precondition no longer holds; nothing was changed.
+            NotNow: nor could any other proposal be applied; with the progress that was kept it goes on later.
             StorageError, UnavailableError: it could not be applied, or not to its end; applying again with
                 `key` and the progress that was kept is safe.
         """

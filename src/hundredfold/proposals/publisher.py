@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from hundredfold.errors import ConfigError, HundredfoldError, UnavailableError
-from hundredfold.forges.protocol import Forge, History, Stale
+from hundredfold.forges.protocol import Forge, History, NotNow, Stale
 from hundredfold.forges.subject import Touch
 from hundredfold.payloads import TYPES
 from hundredfold.proposals.decide import checked_name
@@ -97,7 +97,8 @@ class Publisher:
         self._limits = limits
 
     def publish(self, tell: Callable[[Published], None] = _nothing) -> list[Published]:
-        """Apply every approved proposal of the project, those a killed publisher left first.
+        """Apply every approved proposal of the project, those a killed publisher left first. If the forge
+        takes nothing now, the one it refused is told as held, it and the rest stay approved.
 
         Raises:
             ProjectBusy: another publisher is at work; what is approved stays approved.
@@ -115,7 +116,11 @@ class Publisher:
             left = self._left()
             done = []
             for row in sorted(waiting, key=lambda one: one.proposal.id not in begun):
-                one = self._within(row, left) or self._apply(row, begun.get(row.proposal.id), ours)
+                try:
+                    one = self._within(row, left) or self._apply(row, begun.get(row.proposal.id), ours)
+                except NotNow as error:
+                    done.append(_told(Published(row.proposal.id, "held", _clear(error)), tell))
+                    break
                 done.append(_told(one, tell))
             return done
 
@@ -149,7 +154,14 @@ class Publisher:
         with self._alone():
             known = actions.of_proposals(self.database, wanted)
             newest_first = sorted(dict.fromkeys(wanted), key=lambda one: -_at(known.get(one)))
-            return [_told(self._undo(one, known.get(one)), tell) for one in newest_first]
+            done = []
+            for proposal in newest_first:
+                try:
+                    done.append(_told(self._undo(proposal, known.get(proposal)), tell))
+                except NotNow as error:
+                    done.append(_told(Published(proposal, "failed", _clear(error)), tell))
+                    break
+            return done
 
     def batch(self, run: str = "", *, job: str = "", day: str = "") -> list[str]:
         """The proposals with something to take back: of a run, of a job, applied on a UTC day
@@ -181,6 +193,8 @@ class Publisher:
                     continue
                 try:
                     now = self.forge.refresh(one.receipt, one.id)
+                except NotNow:
+                    break
                 except HundredfoldError:
                     continue
                 if now is not None:
@@ -226,6 +240,8 @@ class Publisher:
                 )
             history = History(begun.progress if begun else None, keep, ours)
             receipt = self.forge.apply(publishable(proposal), key, history)
+        except NotNow:
+            raise
         except Stale as stale:
             return self._not_applied(proposal, key, "stale", str(stale))
         except HundredfoldError as error:
@@ -262,6 +278,8 @@ class Publisher:
                 residue = self.forge.undo(action.receipt, action.id)
             else:
                 residue = self.forge.abandon(action.progress or {}, action.id)
+        except NotNow:
+            raise
         except HundredfoldError as error:
             return Published(proposal, "failed", _clear(error))
         with self.database.write() as connection:

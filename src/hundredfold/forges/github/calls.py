@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from hundredfold.errors import UnavailableError
+from hundredfold.forges.protocol import NotNow
 
 JSON = "application/vnd.github+json"
 
@@ -85,7 +86,11 @@ class Uncertain(GitHubError):
     """A change was sent, and whether it took effect is not known."""
 
 
-class RateLimited(GitHubError):
+class Shut(GitHubError, NotNow):
+    """GitHub can't be used at all: it can't be reached, or refuses the credential."""
+
+
+class RateLimited(GitHubError, NotNow):
     """A rate limit that lasts longer than we wait. `until_s`: Unix seconds when to come back."""
 
     def __init__(self, cause: str, until_s: float, *, status: int) -> None:

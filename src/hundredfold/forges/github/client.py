@@ -24,7 +24,7 @@ from msgspec import Struct
 from hundredfold import __version__
 from hundredfold.errors import ConfigError
 from hundredfold.forges.github.auth import Auth
-from hundredfold.forges.github.calls import Answer, Call, GitHubError, RateLimited, Uncertain
+from hundredfold.forges.github.calls import Answer, Call, GitHubError, RateLimited, Shut, Uncertain
 from hundredfold.forges.github.limits import Rate, pause, rate_of
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class GitHubClient:
                 if lost.sent and not call.safe_again:
                     raise Uncertain(f"{_named(call)}: {lost}; it may have taken effect") from lost
                 if faults >= TRIES:
-                    raise GitHubError(f"{_named(call)}: {lost}, {faults} times", _REACH) from lost
+                    raise Shut(f"{_named(call)}: {lost}, {faults} times", _REACH) from lost
                 await self._back_off(faults)
                 continue
             if answer.status < 400:
@@ -130,7 +130,7 @@ class GitHubClient:
                 if faults < TRIES:
                     await self._back_off(faults)
                     continue
-            raise GitHubError(
+            raise (Shut if answer.status == 401 else GitHubError)(
                 f"{_named(call)}: GitHub answered {answer.status}: {said}",
                 _MENDS.get(answer.status, ""),
                 status=answer.status,
