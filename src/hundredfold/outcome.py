@@ -58,6 +58,8 @@ def plain_job(job: JobName) -> JobName:
 
 #: what no job of ours brought about, a repository's past, is booked to jobs whose names begin so
 PAST = "past "
+#: of the past that git alone tells: nobody knows what was rejected, so there is no acceptance of it
+PAST_COMMITS = PAST + "commits"
 
 
 def kind_of(job: JobName, type_: str = "") -> OutcomeKind:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from hundredfold.evidence.agenttraces import Trace, trace
-from hundredfold.outcome import Origin, Outcome
+from hundredfold.outcome import PAST, PAST_COMMITS, Origin, Outcome
 from hundredfold.sources.githistory import Entry, History
 from hundredfold.store import mirror
 from hundredfold.store.database import Database
@@ -21,8 +21,7 @@ from hundredfold.store.mirrorrows import IssueRow, PullRow
 from hundredfold.store.outcomes import outcome_id
 
 #: whose work it is booked to: no job of ours brought it about
-PULLS_JOB = "past pull requests"
-COMMITS_JOB = "past commits"
+PULLS_JOB = PAST + "pull requests"
 PEOPLE = "human"
 
 
@@ -72,7 +71,7 @@ def _past(project: str, reference: str, title: str, author: str, opened_us: int,
     pulled = reference.startswith("pull:")
     origin = Origin(
         project=project,
-        job=PULLS_JOB if pulled else COMMITS_JOB,
+        job=PULLS_JOB if pulled else PAST_COMMITS,
         kind="pull_request" if pulled else "commit",
         agent=found.agent if found else PEOPLE,
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 from hundredfold.economics.capacity import Marginal
 from hundredfold.economics.figures import Amount, Rate, UnitCost
+from hundredfold.outcome import PAST_COMMITS
 from hundredfold.prices.money import exact_text
 from hundredfold.worth.lines import Line
 from hundredfold.worth.report import Report, Side
@@ -123,8 +124,10 @@ def _line(line: Line, horizon: int) -> dict[str, Any]:
 
 def _past(line: Line, horizon: int) -> dict[str, Any]:
     """A line of the past: nobody knows what it cost."""
-    unknown = ("amount", "requests", "tokens", "attempts", "attempt_seconds")
+    unknown = {"amount", "requests", "tokens", "attempts", "attempt_seconds"}
     figures = _line(line, horizon)
+    if line.labels[0] == PAST_COMMITS:
+        unknown.add("acceptance")
     kept = {name: one for name, one in figures.items() if name not in unknown and not name.startswith("per_")}
     return dict(zip(("job", "agent"), line.labels, strict=True)) | kept
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from hundredfold.economics.figures import money, percent
 from hundredfold.economics.netvalue import CostOfPass
 from hundredfold.economics.uncertainty import Bar
-from hundredfold.outcome import KINDS
+from hundredfold.outcome import KINDS, PAST_COMMITS
 from hundredfold.usage.wording import tokens_text
 from hundredfold.worth.lines import Line
 from hundredfold.worth.report import HUMAN, Capacity, Contest, Report, Side
@@ -89,7 +89,9 @@ def past_texts(report: Report) -> Iterator[str]:
     for line in report.past:
         job, agent = map(printable, line.labels)
         stands = survival_text(survival_of(line, report.assumed.horizon_days))
-        yield f"{agent}, {job}: {line.opened:,} followed; accepted {line.acceptance.text}; {stands}"
+        known = line.labels[0] != PAST_COMMITS
+        accepted = f"accepted {line.acceptance.text}" if known else "what was rejected is not in git"
+        yield f"{agent}, {job}: {line.opened:,} followed; {accepted}; {stands}"
 
 
 def outside_text(report: Report) -> str:
