@@ -360,22 +360,40 @@ def _print_table(rows: Sequence[PriceRow]) -> None:
     out = console()
     table = Table(box=None, padding=(0, 2, 0, 0), title="Dollars per million tokens", title_justify="left")
     table.pad_edge, table.title_style = False, "bold"
-    for name in ("model", "tier"):
-        table.add_column(name, no_wrap=True)
-    for name in ("above", *(name for _, name in _KINDS)):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in ("since", "source"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis", style="dim")
-    before = ("", "")
+    names = ("model", "tier", "above", *(name for _, name in _KINDS), "since", "source")
+    cells, before = list[tuple[str, ...]](), ("", "")
     for row in rows:
         own = (row.provider, row.model)
         if row.provider != before[0]:
-            table.add_row(Text(printable(row.provider), style="bold"))
-        cells = [printable(row.model) if own != before else "", row.tier, f"{row.over:,}" if row.over else ""]
-        cells += [_rate(row, kind) or "–" for kind, _ in _KINDS]
-        cells += [day_of(row.since_us) if row.since_us else "", printable(row.source)]
-        table.add_row(*map(Text, cells))
+            cells.append((printable(row.provider),))
+        cells.append(
+            (
+                printable(row.model) if own != before else "",
+                row.tier,
+                f"{row.over:,}" if row.over else "",
+                *(_rate(row, kind) or "–" for kind, _ in _KINDS),
+                day_of(row.since_us) if row.since_us else "",
+                printable(row.source),
+            )
+        )
         before = own
+    # Figures are never cut: what is left of the width is the source's.
+    wide = [
+        max(len(one[place]) for one in (names, *cells) if place < len(one)) for place in range(len(names))
+    ]
+    wide[-1] = max(8, out.width - sum(wide[:-1]) - 2 * len(wide) + 2)
+    for place, (name, width) in enumerate(zip(names, wide, strict=True)):
+        figure = 2 <= place < len(names) - 2
+        table.add_column(
+            name,
+            justify="right" if figure else "left",
+            width=width,
+            no_wrap=True,
+            overflow="ellipsis",
+            style="dim" if place >= len(names) - 2 else None,
+        )
+    for one in cells:
+        table.add_row(*(Text(text, style="bold" if len(one) == 1 else "") for text in one))
     out.print(table)
     out.print(
         "– is not known: requests that used it are unpriced. `hundredfold prices show MODEL` tells more."

@@ -102,6 +102,7 @@ def reconcile_command(
             f"Nothing is known of {provider}'s own usage and costs in these days.\n"
             "  → `hundredfold spend import --openai` reads them; it takes an admin key of the organisation."
         )
+        return 0
     rows = _rows(lines, by_day=by_day)
     if sys.stdout.isatty():
         _print_table(rows)
