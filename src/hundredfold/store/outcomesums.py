@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import Any
 
 import sqlalchemy as sa
 from msgspec import Struct
@@ -22,15 +21,13 @@ Key = tuple[int, int, str, bool, int, int, int]
 
 
 class OutcomeSum(Struct, frozen=True):
-    """So many outcomes of an origin in one state. Days count from 1970-01-01 UTC; None: there is none."""
+    """So many outcomes of an origin in one state, alike in how long they were followed since they were
+    accepted: in whole days, to when they were taken back or last seen. None where none was accepted."""
 
     origin: Origin
-    opened_day: int
     state: OutcomeState
     confirmed: bool
-    accepted_day: int | None
-    ended_day: int | None
-    observed_day: int | None
+    followed_days: int | None
     outcomes: int
     lines: int
     lines_kept: int
@@ -77,38 +74,43 @@ class Deltas:
 
 def of_project(database: Database, project: str | None, *, since_day: int = 0) -> Iterator[OutcomeSum]:
     """The sums of a project (None: of all) of what was opened since a day, real and simulated."""
-    names = Origin.__struct_fields__
+    column = outcome_sums.c
+    until = sa.case((column.state == "reverted", column.ended_day), else_=column.observed_day)
+    days = sa.case((column.accepted_day == NO_DAY, NO_DAY), else_=until - column.accepted_day)
     query = (
-        sa.select(*(origins.c[name] for name in names), outcome_sums)
-        .join_from(outcome_sums, origins, origins.c.id == outcome_sums.c.origin)
-        .where(outcome_sums.c.opened_day >= since_day)
+        sa.select(
+            column.origin,
+            column.state,
+            column.confirmed,
+            days.label("days"),
+            *(sa.func.sum(column[name]).label(name) for name in SUMMED),
+        )
+        .where(column.opened_day >= since_day)
+        .group_by(column.origin, column.state, column.confirmed, sa.text("4"))
     )
-    if project is not None:
-        query = query.where(origins.c.project == project)
-    known: dict[int, Origin] = {}
+    names = Origin.__struct_fields__
     with database.read() as connection:
-        for row in connection.execute(query):
-            origin = known.get(row.origin)
-            if origin is None:
-                values: dict[str, Any] = dict(zip(names, row[: len(names)], strict=True))
-                origin = known[row.origin] = Origin(**{**values, "simulated": bool(values["simulated"])})
-            yield OutcomeSum(
-                origin=origin,
-                opened_day=row.opened_day,
-                state=row.state,
-                confirmed=bool(row.confirmed),
-                accepted_day=_known(row.accepted_day),
-                ended_day=_known(row.ended_day),
-                observed_day=_known(row.observed_day),
-                outcomes=row.outcomes,
-                lines=row.lines,
-                lines_kept=row.lines_kept,
-            )
+        rows = connection.execute(sa.select(origins.c.id, *(origins.c[name] for name in names)))
+        made = {row[0]: dict(zip(names, row[1:], strict=True)) for row in rows}
+        known = {
+            number: Origin(**{**values, "simulated": bool(values["simulated"])})
+            for number, values in made.items()
+            if project in (None, values["project"])
+        }
+        if len(known) < len(made):
+            query = query.where(column.origin.in_(list(known)))
+        found = list(connection.execute(query))
+    for row in found:
+        yield OutcomeSum(
+            origin=known[row.origin],
+            state=row.state,
+            confirmed=bool(row.confirmed),
+            followed_days=None if row.days == NO_DAY else max(row.days, 0),
+            outcomes=int(row.outcomes),
+            lines=int(row.lines),
+            lines_kept=int(row.lines_kept),
+        )
 
 
 def _day(at_us: int | None) -> int:
     return NO_DAY if at_us is None else at_us // DAY_US
-
-
-def _known(day: int) -> int | None:
-    return None if day == NO_DAY else day

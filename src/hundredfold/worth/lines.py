@@ -177,10 +177,7 @@ def _add_outcomes(tally: _Tally, one: OutcomeSum) -> None:
     counts["lines_kept"] += one.lines_kept
     if one.state in ACCEPTED_STATES:
         counts["accepted"] += number
-        assert one.accepted_day is not None
-        ended = one.state == "reverted"
-        until = one.ended_day if ended else one.observed_day
-        tally.followed[max((until or 0) - one.accepted_day, 0), ended] += number
+        tally.followed[one.followed_days or 0, one.state == "reverted"] += number
     if one.state != "accepted":
         counts[one.state] += number
     if one.state == "survived" and one.confirmed:
