@@ -1,0 +1,155 @@
+"""The index at size, beside its peers, in one run: building, searching, memory, adding.
+
+    OPENBLAS_NUM_THREADS=1 python -m benchmarks.similar_scale titanium-dev.jsonl.gz [--documents 100000]
+        [--queries 300] [--cache DIR]
+
+Documents are made of the file's: the title of one, halves of the bodies of two others, the vectors of all
+three mixed and roughened, so that words and meaning are spread as in a real tracker. Peers: TF-IDF
+(scikit-learn, sparse product), bm25s (numpy), plain cosine over all vectors (as gitcrawl does). Ours is the
+whole search: BM25F, exact cosine, the features, the learned order. Times are CPU seconds in one thread and wall
+milliseconds a query; memory is what the process grew by. Embedding is not in it (see `similar_issues`): it is
+done once a document.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from benchmarks.similar_issues import read, vectors_of
+from hundredfold.evidence.similarity import blocks
+from hundredfold.evidence.similarity.documents import Document, block, facts
+from hundredfold.evidence.similarity.index import Index
+from hundredfold.evidence.similarity.ranker import shipped
+
+SEED = 1
+Array = np.ndarray[Any, Any]
+ADDED = 100
+
+
+def memory() -> int:
+    return int(psutil.Process().memory_info().rss)
+
+
+def timed(name: str, ask: Callable[[int], Any], count: int) -> None:
+    ask(0)
+    walls = []
+    began = time.process_time()
+    for at in range(count):
+        start = time.perf_counter()
+        ask(at)
+        walls.append((time.perf_counter() - start) * 1e3)
+    cpu = (time.process_time() - began) / count * 1e3
+    p50, p99 = np.quantile(walls, (0.5, 0.99))
+    print(f"{name:22} query {cpu:6.2f} CPU ms, wall p50 {p50:6.2f} ms, p99 {p99:6.2f} ms", flush=True)
+
+
+class Built:
+    """Times a build and what it takes."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __enter__(self) -> None:
+        self.memory, self.cpu = memory(), time.process_time()
+
+    def __exit__(self, *_: object) -> None:
+        cpu, grown = time.process_time() - self.cpu, (memory() - self.memory) / 2**20
+        print(f"{self.name:22} build {cpu:6.1f} CPU s, {grown:6.0f} MB", flush=True)
+
+
+def ours(documents: list[Document], vectors: Array, asked: list[int]) -> None:
+    count = len(documents) - ADDED
+    with Built("ours"):
+        index = Index(vectors.shape[2], ranker=shipped(words_only=False))
+        for start in range(0, count, blocks.MOST_DOCUMENTS):
+            end = min(start + blocks.MOST_DOCUMENTS, count)
+            index.add(block([facts(documents[at], vectors[at]) for at in range(start, end)]))
+    queries = [facts(documents[at], vectors[at]) for at in asked]
+    timed("ours", lambda at: index.search(queries[at]), len(queries))
+    began = time.process_time()
+    for at in range(count, len(documents)):
+        index.add(block([facts(documents[at], vectors[at])]))
+    print(f"{'ours':22} add {(time.process_time() - began) / ADDED * 1e3:.1f} CPU ms a document, one by one")
+    timed("ours, 100 more blocks", lambda at: index.search(queries[at]), 100)
+
+
+def tf_idf(texts: list[str], asked: list[int]) -> None:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    with Built("TF-IDF"):
+        vectorizer = TfidfVectorizer(sublinear_tf=True, stop_words="english", min_df=2)
+        matrix = vectorizer.fit_transform(texts).T.tocsr()
+
+    def ask(at: int) -> Any:
+        alike = (vectorizer.transform([texts[asked[at]]]) @ matrix).toarray().ravel()
+        return np.argpartition(-alike, 10)[:10]
+
+    timed("TF-IDF", ask, len(asked))
+
+
+def bm25(texts: list[str], asked: list[int]) -> None:
+    import bm25s
+
+    with Built("bm25s"):
+        retriever = bm25s.BM25()
+        retriever.index(bm25s.tokenize(texts, stopwords="en", show_progress=False), show_progress=False)
+
+    def ask(at: int) -> Any:
+        words = bm25s.tokenize([texts[asked[at]]], stopwords="en", show_progress=False)
+        return retriever.retrieve(words, k=10, show_progress=False)
+
+    timed("bm25s", ask, len(asked))
+
+
+def cosine(vectors: Array, asked: list[int]) -> None:
+    with Built("plain cosine"):
+        wholes = np.ascontiguousarray(vectors)
+    timed("plain cosine", lambda at: np.argpartition(-(wholes @ wholes[asked[at]]), 10)[:10], len(asked))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--documents", type=int, default=100_000)
+    parser.add_argument("--queries", type=int, default=300)
+    parser.add_argument("--cache", type=Path)
+    options = parser.parse_args()
+    tracker = read(options.file)
+    given = vectors_of(tracker.documents, options.cache)
+    chooser = np.random.default_rng(SEED)
+    total = options.documents + ADDED
+    drawn = chooser.integers(0, len(tracker.documents), (total, 3))
+    documents = []
+    for at, (one, two, three) in enumerate(drawn.tolist()):
+        first, second, third = (tracker.documents[each] for each in (one, two, three))
+        body = f"{second.body[: len(second.body) // 2]} {third.body[len(third.body) // 2 :]}"
+        documents.append(Document(f"issue:{at}", "issue", first.title, body, at, first.group, first.tags))
+    vectors = given[drawn[:, 0]] + 0.3 * (given[drawn[:, 1]] + given[drawn[:, 2]])
+    vectors += 0.02 * chooser.standard_normal(vectors.shape, np.float32)
+    vectors = (vectors / np.linalg.norm(vectors, axis=2, keepdims=True)).astype(np.float32)
+    texts = [f"{one.title}\n{one.body}" for one in documents]
+    asked = chooser.integers(0, options.documents, options.queries).tolist()
+    print(
+        f"{options.documents:,} documents of {np.mean([len(one) for one in texts]):.0f} characters on average"
+    )
+
+    ours(documents, vectors, asked)
+    some = texts[: options.documents]
+    tf_idf(some, asked)
+    bm25(some, asked)
+    cosine(vectors[: options.documents, 1], asked)
+    print(
+        f"peak memory of the whole run: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10:.0f} MB"
+    )
+
+
+if __name__ == "__main__":
+    main()
