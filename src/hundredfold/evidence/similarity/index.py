@@ -232,5 +232,6 @@ def _grown(there: npt.NDArray[Any], count: int, room: int) -> npt.NDArray[Any]:
 
 
 def _best(values: Rows, most: int) -> Numbers:
-    top = np.argpartition(-values, most)[:most] if len(values) > most else np.arange(len(values))
-    return top.astype(np.int64)
+    count = len(values)
+    top = np.argpartition(values, count - most)[count - most :] if 0 < most < count else np.arange(count)
+    return top[:most].astype(np.int64)

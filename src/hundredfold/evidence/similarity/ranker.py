@@ -20,7 +20,8 @@ from msgspec import Struct
 from hundredfold.evidence.similarity.features import FEATURES
 
 MAX_TREES = 1_000
-MAX_NODES = 255  # of one tree
+MAX_NODES = 51  # of one tree: its leaves are bits of a float's exact integers
+ALL = np.uint64(2**52 - 1)
 
 Rows = npt.NDArray[np.float32]
 
@@ -28,8 +29,7 @@ Rows = npt.NDArray[np.float32]
 class Tree(Struct, frozen=True):
     """One tree. Node `i` asks `feature[i] <= threshold[i]`: yes goes to `left[i]`, no to `right[i]`.
 
-    A place below zero is a leaf: -1 the first. A tree without a split has one leaf. What is not a number goes
-    right.
+    A place below zero is a leaf: -1 the first. A tree without a split has one leaf.
     """
 
     feature: tuple[int, ...]
@@ -58,25 +58,21 @@ class Ranker:
         """Raises ValueError if the model is of other features or no set of trees."""
         _check(model)
         self.model = model
-        depth = max((_depth(one) for one in model.trees), default=0)
-        self._depth = depth
+        trees = len(model.trees)
         nodes = max((len(one.feature) for one in model.trees), default=0) or 1
-        leaves = max((len(one.leaf) for one in model.trees), default=0) or 1
-        shape = (len(model.trees), nodes + leaves)
-        self._feature = np.zeros(shape, np.int64)
-        self._threshold = np.full(shape, np.inf)
-        self._left = np.tile(np.arange(shape[1]), (shape[0], 1))
-        self._right = self._left.copy()
-        self._value = np.zeros(shape)
+        self._shape = (trees, nodes)
+        feature = np.zeros(self._shape, np.int64)
+        threshold = np.full(self._shape, np.inf, np.float32)  # a place without a node never says no
+        self._gone = np.full(self._shape, ALL, np.uint64)
+        self._value = np.zeros((trees, nodes + 1))
         for at, tree in enumerate(model.trees):
             count = len(tree.feature)
-            self._feature[at, :count] = tree.feature
-            self._threshold[at, :count] = tree.threshold
-            for side, given in ((self._left, tree.left), (self._right, tree.right)):
-                side[at, :count] = [one if one >= 0 else nodes - 1 - one for one in given]
-            self._value[at, nodes : nodes + len(tree.leaf)] = tree.leaf
-            if not count:
-                self._left[at, 0] = self._right[at, 0] = nodes
+            feature[at, :count] = tree.feature
+            threshold[at, :count] = tree.threshold
+            masks, order = _masks(tree)
+            self._gone[at, :count] = masks
+            self._value[at, : len(order)] = [tree.leaf[one] for one in order]
+        self._feature, self._threshold = feature.ravel(), threshold.ravel()
 
     def scores(self, rows: Rows) -> Rows:
         """(count,) from 0 to 1, of (count, features)."""
@@ -84,15 +80,16 @@ class Ranker:
         return (1 / (1 + np.exp(-sums))).astype(np.float32)
 
     def sums(self, rows: Rows) -> npt.NDArray[np.float64]:
-        """(count,) what the trees say together."""
-        count = len(rows)
-        trees = np.arange(len(self._value))[None, :]
-        at = np.zeros((count, len(self._value)), np.int64)
-        numbers = np.arange(count)[:, None]
-        for _ in range(max(1, self._depth)):
-            yes = rows[numbers, self._feature[trees, at]] <= self._threshold[trees, at]
-            at = np.where(yes, self._left[trees, at], self._right[trees, at])
-        total: npt.NDArray[np.float64] = self._value[trees, at].sum(axis=1)
+        """(count,) what the trees say together.
+
+        Every question of every tree is asked at once; each no takes the leaves on its left away, and the
+        first leaf that is left is the tree's (QuickScorer, Lucchese et al. 2015).
+        """
+        says_no = rows[:, self._feature] > self._threshold
+        left = np.where(says_no.reshape(len(rows), *self._shape), self._gone, ALL)
+        leaves = np.bitwise_and.reduce(left, axis=2)
+        first = np.log2((leaves & (~leaves + np.uint64(1))).astype(np.float64)).astype(np.int64)
+        total: npt.NDArray[np.float64] = self._value[np.arange(self._shape[0]), first].sum(axis=1)
         return total
 
 
@@ -138,17 +135,22 @@ def _check(model: Model) -> None:
                 raise ValueError("a tree of the ranking model has a branch that leads nowhere")
 
 
-def _depth(tree: Tree) -> int:
-    """How many questions lead to the farthest leaf; children stand after their parents, so one pass does."""
-    depths = [0] * len(tree.feature)
-    deepest = 0
-    for at, sides in enumerate(zip(tree.left, tree.right, strict=True)):
-        for side in sides:
-            if side >= 0:
-                depths[side] = depths[at] + 1
-            else:
-                deepest = max(deepest, depths[at] + 1)
-    return deepest
+def _masks(tree: Tree) -> tuple[list[int], list[int]]:
+    """(for each node the leaves that are left when it says no, the leaves from left to right)."""
+    masks = [0] * len(tree.feature)
+    order: list[int] = []
+
+    def walk(at: int) -> int:
+        """The leaves below, as bits."""
+        if at < 0:
+            order.append(-1 - at)
+            return 1 << (len(order) - 1)
+        below = walk(tree.left[at])
+        masks[at] = int(ALL) & ~below
+        return below | walk(tree.right[at])
+
+    walk(0 if tree.feature else -1)
+    return masks, order
 
 
 def tree_of(dumped: dict[str, Any]) -> Tree:
