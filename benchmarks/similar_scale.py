@@ -6,9 +6,9 @@
 Documents are made of the file's: the title of one, halves of the bodies of two others, the vectors of all
 three mixed and roughened, so that words and meaning are spread as in a real tracker. Peers: TF-IDF
 (scikit-learn, sparse product), bm25s (numpy), plain cosine over all vectors (as gitcrawl does). Ours is the
-whole search: BM25F, exact cosine, the features, the learned order. Times are CPU seconds in one thread and wall
-milliseconds a query; memory is what the process grew by. Embedding is not in it (see `similar_issues`): it is
-done once a document.
+whole search: BM25F, exact cosine, the features, the learned order. Times are CPU seconds in one thread and
+wall milliseconds a query; memory is what the process grew by. Embedding is not in it (see `similar_issues`):
+it is done once a document.
 """
 
 from __future__ import annotations
