@@ -5,15 +5,23 @@ from __future__ import annotations
 import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
 from hundredfold.cli.context import Where
-from hundredfold.cli.output import console, print_json, printable, say
+from hundredfold.cli.output import print_json, printable, say
+from hundredfold.cli.pricetable import (
+    KINDS,
+    difference_text,
+    plain_rows,
+    print_rows,
+    rate_text,
+    row_document,
+)
 from hundredfold.config import data_home, price_files
 from hundredfold.errors import ConfigError, UnavailableError
-from hundredfold.prices.writing import day_of, per_million_text
+from hundredfold.prices.writing import day_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,13 +33,6 @@ if TYPE_CHECKING:
 #: a price map is a few megabytes
 MOST_BYTES = 64 * 1024 * 1024
 TIMEOUT_S = 60.0
-_KINDS = (
-    ("input", "input"),
-    ("cached", "cached"),
-    ("cache_write", "write 5 min"),
-    ("cache_write_1h", "write 1 h"),
-    ("output", "output"),
-)
 
 
 def prices(
@@ -63,11 +64,11 @@ def prices(
     if not history:
         rows = _in_force(rows, at_us)
     if json:
-        print_json([_document(row) for row in rows])
+        print_json([row_document(row) for row in rows])
     elif sys.stdout.isatty():
-        _print_table(rows)
+        print_rows(rows)
     else:
-        sys.stdout.write("".join(f"{line}\n" for line in _plain(rows)))
+        sys.stdout.write("".join(f"{line}\n" for line in plain_rows(rows)))
     return 0
 
 
@@ -113,12 +114,13 @@ def show(
             "Add a row in a price file (`prices` in hundredfold.toml).",
         )
     if json:
-        print_json(_document(row))
+        print_json(row_document(row))
         return 0
     asked = "" if row.tier == change.tier else f"; {change.tier} is not served at this size"
     lines = [f"{row.model} of {row.provider}, {row.tier}{asked}"]
     lines += [
-        f"  {name:<12} {_rate(row, kind) or 'not known: such a request is unpriced'}" for kind, name in _KINDS
+        f"  {name:<12} {rate_text(row, kind) or 'not known: such a request is unpriced'}"
+        for kind, name in KINDS
     ]
     if row.over:
         lines.append(f"  for requests of more than {row.over:,} input tokens")
@@ -181,15 +183,15 @@ def update(
             {
                 "format": feed.format,
                 "same": made.same,
-                "new": [_document(row) for row in made.new],
-                "changed": [{"before": _document(a), "after": _document(b)} for a, b in made.changed],
+                "new": [row_document(row) for row in made.new],
+                "changed": [{"before": row_document(a), "after": row_document(b)} for a, b in made.changed],
                 "skipped": feed.skipped,
                 "file": None if dry_run else str(target),
             }
         )
         return 0
     for before, after in made.changed:
-        sys.stdout.write(f"{printable(_difference(before, after))}\n")
+        sys.stdout.write(f"{printable(difference_text(before, after))}\n")
     names = sorted({f"{row.provider} {row.model}" for row in made.new})
     for name in names[:20]:
         sys.stdout.write(f"new: {printable(name)}\n")
@@ -322,92 +324,6 @@ def _day_us(text: str) -> int:
     except ValueError as error:
         raise ConfigError(f"{text!r} is not a day", "Write it like 2026-08-01.") from error
     return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1_000_000
-
-
-def _rate(row: PriceRow, kind: str) -> str:
-    rate = getattr(row.rates, kind)
-    return "" if rate is None else f"${per_million_text(rate)}"
-
-
-def _document(row: PriceRow) -> dict[str, Any]:
-    return {
-        "provider": row.provider,
-        "model": row.model,
-        "tier": row.tier,
-        "since": day_of(row.since_us) if row.since_us else None,
-        "over": row.over,
-        "picodollars_per_token": {kind: getattr(row.rates, kind) for kind, _ in _KINDS},
-        "source": row.source,
-    }
-
-
-def _plain(rows: Sequence[PriceRow]) -> list[str]:
-    lines = [
-        "\t".join(("provider", "model", "tier", "over", *(name for _, name in _KINDS), "since", "source"))
-    ]
-    for row in rows:
-        since = day_of(row.since_us) if row.since_us else ""
-        rates = (_rate(row, kind) for kind, _ in _KINDS)
-        cells = (row.provider, row.model, row.tier, str(row.over or ""), *rates, since, row.source)
-        lines.append("\t".join(map(printable, cells)))
-    return lines
-
-
-def _print_table(rows: Sequence[PriceRow]) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    out = console()
-    table = Table(box=None, padding=(0, 2, 0, 0), title="Dollars per million tokens", title_justify="left")
-    table.pad_edge, table.title_style = False, "bold"
-    names = ("model", "tier", "above", *(name for _, name in _KINDS), "since", "source")
-    cells, before = list[tuple[str, ...]](), ("", "")
-    for row in rows:
-        own = (row.provider, row.model)
-        if row.provider != before[0]:
-            cells.append((printable(row.provider),))
-        cells.append(
-            (
-                printable(row.model) if own != before else "",
-                row.tier,
-                f"{row.over:,}" if row.over else "",
-                *(_rate(row, kind) or "–" for kind, _ in _KINDS),
-                day_of(row.since_us) if row.since_us else "",
-                printable(row.source),
-            )
-        )
-        before = own
-    # Figures are never cut: what is left of the width is the source's.
-    wide = [
-        max(len(one[place]) for one in (names, *cells) if place < len(one)) for place in range(len(names))
-    ]
-    wide[-1] = max(8, out.width - sum(wide[:-1]) - 2 * len(wide) + 2)
-    for place, (name, width) in enumerate(zip(names, wide, strict=True)):
-        figure = 2 <= place < len(names) - 2
-        table.add_column(
-            name,
-            justify="right" if figure else "left",
-            width=width,
-            no_wrap=True,
-            overflow="ellipsis",
-            style="dim" if place >= len(names) - 2 else None,
-        )
-    for one in cells:
-        table.add_row(*(Text(text, style="bold" if len(one) == 1 else "") for text in one))
-    out.print(table)
-    out.print(
-        "– is not known: requests that used it are unpriced. `hundredfold prices show MODEL` tells more."
-    )
-
-
-def _difference(before: PriceRow, after: PriceRow) -> str:
-    name = f"{after.provider} {after.model} {after.tier}" + (f" above {after.over:,}" if after.over else "")
-    parts = [
-        f"{kind.replace('_', ' ')} {_rate(before, kind) or 'not known'} → {_rate(after, kind)}"
-        for kind, _ in _KINDS
-        if getattr(before.rates, kind) != getattr(after.rates, kind)
-    ]
-    return f"{name}: {', '.join(parts)}"
 
 
 app = App(name="prices", default_parameter=Parameter(negative=()), help_format="plaintext")
