@@ -24,6 +24,9 @@ NAMES = {
     "inline": "inline comments",
     "pulls": "pull requests",
     "runs": "workflow runs",
+    "reviews": "pulls' reviews",
+    "checks": "heads' checks",
+    "logs": "failed runs",
 }
 
 

@@ -6,6 +6,7 @@ Each is asked for once for a change that the lists told of, newest first, and on
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -30,6 +31,7 @@ class Details:
     Args:
         root: the repository's path in the API.
         floor_us: nothing older is asked for.
+        tick: told of each resource how many items were asked for, of how many.
     """
 
     def __init__(
@@ -41,7 +43,9 @@ class Details:
         root: str,
         log_bytes: int,
         floor_us: int,
+        tick: Callable[[str, int, int], None],
     ) -> None:
+        self._tick = tick
         self._client, self._database, self._blobs, self._project = client, database, blobs, project
         self._root, self._log_bytes, self._floor_us = root, log_bytes, floor_us
 
@@ -96,7 +100,7 @@ class Details:
             .order_by(pulls.updated_us.desc())
         )
         read = 0
-        for number, updated_us in self._all(query):
+        for number, updated_us in self._ticked("reviews", query):
             call = Call("GET", f"{self._root}/pulls/{number}/reviews")
             found = [bodies.review(one) async for one in self._client.entries(call)]
             with self._database.write() as connection:
@@ -121,7 +125,7 @@ class Details:
             .order_by(pulls.updated_us.desc())
         )
         read = 0
-        for number, sha, updated_us in self._all(query):
+        for number, sha, updated_us in self._ticked("checks", query):
             base = f"{self._root}/commits/{sha}"
             try:
                 runs = self._client.entries(Call("GET", f"{base}/check-runs"), "check_runs")
@@ -158,7 +162,7 @@ class Details:
             .order_by(runs.created_us.desc())
         )
         read = 0
-        for number, updated_us in self._all(failed):
+        for number, updated_us in self._ticked("logs", failed):
             base = f"{self._root}/actions/runs/{number}"
             jobs = [
                 await self._logged(bodies.job(one))
@@ -205,6 +209,13 @@ class Details:
                 return None, str(error)
             raise
         return self._blobs.put(answer.body), ""
+
+    def _ticked(self, resource: str, query: sa.Select[Any]) -> Iterator[Any]:
+        """The query's rows, telling how many of them are worked off."""
+        found = self._all(query)
+        for number, row in enumerate(found, 1):
+            yield row
+            self._tick(resource, number, len(found))
 
     def _all(self, query: sa.Select[Any]) -> list[Any]:
         with self._database.read() as connection:

@@ -104,7 +104,9 @@ class Mirror:
         self._clock, self._tick = clock, tick
         self._root = path_of("repos", *repository.split("/", 1))
         self._read: dict[str, int] = {}
-        self._details = Details(client, database, blobs, project, self._root, wanted.log_bytes, self.floor_us)
+        self._details = Details(
+            client, database, blobs, project, self._root, wanted.log_bytes, self.floor_us, tick
+        )
 
     async def sync(self) -> Synced:
         """Bring the mirror up to date.
