@@ -16,7 +16,8 @@ from collections import Counter
 from pathlib import Path
 
 from hundredfold.outcomes.gitfate import Change
-from hundredfold.outcomes.judging import DAY_US, judge
+from hundredfold.outcomes.judging import judge
+from hundredfold.outcomes.saying import DAY_US
 from hundredfold.sources.git import open_repository
 from hundredfold.sources.githistory import History
 

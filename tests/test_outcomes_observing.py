@@ -199,12 +199,12 @@ def test_duplicates_labels_and_issues_by_the_mirror(database: Database) -> None:
         issue(6, 1, labels=["bug"]),
     )
     early, late = Issues(database, "p", DAY), Issues(database, "p", 31 * DAY)
-    assert early.closed_duplicate("o", 1, 2, 10, "us").observation.state == "accepted"
-    over = late.closed_duplicate("o", 1, 2, 10, "us").observation
+    assert early.closed_duplicate("o", 1, 2, 10).observation.state == "accepted"
+    over = late.closed_duplicate("o", 1, 2, 10).observation
     assert (over.state, over.strength) == ("survived", "medium")
-    orphan = late.closed_duplicate("o", 1, 99, 10, "us").observation
+    orphan = late.closed_duplicate("o", 1, 99, 10).observation
     assert (orphan.state, orphan.strength) == ("accepted", "low"), "closed against nothing is weak"
-    back = early.closed_duplicate("o", 3, 2, 10, "us").observation
+    back = early.closed_duplicate("o", 3, 2, 10).observation
     assert (back.state, back.ended_us, back.evidence["reopened by"]) == ("reverted", 50, "eve")
     assert early.opened("o", 4, 1).observation.state == "accepted"
     assert early.opened("o", 5, 1).observation.state == "rejected"

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from hundredfold.outcome import Observation
-from hundredfold.outcomes.judging import DAY_US, HORIZON_DAYS, Judged, next_look
+from hundredfold.outcomes.saying import HORIZON_US, Judged, Says
 from hundredfold.store import mirror
 from hundredfold.store.database import Database
 from hundredfold.store.mirrorrows import EventRow, IssueRow
 
 OBSERVER = "mirror"
+ABSENT = "it is not in the mirror"
 
 
 class Issues(Struct, frozen=True):
@@ -28,140 +28,65 @@ class Issues(Struct, frozen=True):
 
     def opened(self, outcome: str, number: int, opened_us: int) -> Judged:
         """An issue that we opened: done, not wanted, or open still."""
-        issue = mirror.issue(self.database, self.project, number)
+        says, issue = self._says(outcome), self._issue(number)
         if issue is None:
-            return self._unknown(outcome)
+            return says.unknown(ABSENT, again_days=7)
         if issue.state == "open":
-            return self._pending(outcome, "open still", opened_us)
-        times = issue.closed_us or self.as_of_us
+            return says.pending("open still", opened_us)
+        at_us = issue.closed_us or self.as_of_us
+        evidence = {"url": issue.url, "closed by": issue.closed_by}
         if issue.reason in ("not_planned", "duplicate"):
-            return self._ended(outcome, f"closed as {issue.reason.replace('_', ' ')}", times, issue)
-        seen = Observation(
-            outcome=outcome,
-            state="survived" if self.as_of_us >= times + HORIZON_DAYS * DAY_US else "accepted",
-            rule="closed as completed",
-            strength="medium",
-            observed_us=self.as_of_us,
-            by=OBSERVER,
-            confirmed=True,
-            accepted_us=times,
-            evidence={"url": issue.url, "closed by": issue.closed_by},
-        )
-        look = None if seen.state == "survived" else times + HORIZON_DAYS * DAY_US
-        return Judged(seen, look)
+            return says.rejected(f"closed as {_reason(issue)}", at_us, evidence=evidence)
+        return says.accepted("closed as completed", at_us, evidence=evidence, confirmed=True)
 
-    def closed_duplicate(self, outcome: str, number: int, canonical: int, closed_us: int, by: str) -> Judged:
+    def closed_duplicate(self, outcome: str, number: int, canonical: int, closed_us: int) -> Judged:
         """An issue that we closed as a duplicate: reopened, or left closed with its canonical's fate."""
-        issue = mirror.issue(self.database, self.project, number)
+        says, issue = self._says(outcome), self._issue(number)
         if issue is None:
-            return self._unknown(outcome)
+            return says.unknown(ABSENT, again_days=7)
         reopened = self._event(number, "reopened", closed_us)
         if reopened is not None or issue.state == "open":
-            at_us = max(closed_us, reopened.at_us if reopened else issue.updated_us)
-            who = reopened.actor if reopened else ""
-            seen = Observation(
-                outcome=outcome,
-                state="reverted",
-                rule="reopened",
-                strength="high",
-                observed_us=self.as_of_us,
-                by=OBSERVER,
-                confirmed=True,
-                accepted_us=closed_us,
-                ended_us=at_us,
-                evidence={"url": issue.url, "reopened by": who},
-            )
-            return Judged(seen, None)
-        other = mirror.issue(self.database, self.project, canonical) if canonical else None
+            at_us = reopened.at_us if reopened else issue.updated_us
+            evidence = {"url": issue.url, "reopened by": reopened.actor if reopened else ""}
+            return says.reverted("reopened", closed_us, at_us, evidence=evidence)
+        other = self._issue(canonical) if canonical else None
         alive = other is not None and (other.state == "open" or other.reason in ("completed", ""))
-        over = self.as_of_us >= closed_us + HORIZON_DAYS * DAY_US
         fate = "no canonical issue is known" if other is None else f"its canonical issue is {_words(other)}"
-        seen = Observation(
-            outcome=outcome,
-            state="survived" if over and alive else "accepted",
-            rule=f"closed and not reopened; {fate}",
-            strength="medium" if alive and over else "low",
-            observed_us=self.as_of_us,
-            by=OBSERVER,
-            accepted_us=closed_us,
-            evidence={"url": issue.url, "canonical": canonical},
+        over = self.as_of_us >= closed_us + HORIZON_US
+        judged = says.accepted(
+            f"closed and not reopened; {fate}",
+            closed_us if alive or not over else self.as_of_us,  # without a canonical it never survives
+            "medium" if alive and over else "low",
+            {"url": issue.url, "canonical": canonical},
         )
-        return Judged(seen, None if over else closed_us + HORIZON_DAYS * DAY_US)
+        return judged if alive or not over else Judged(judged.observation, None)
 
     def labelled(self, outcome: str, number: int, labels: tuple[str, ...], at_us: int) -> Judged:
         """Labels that we put on: taken off by somebody, or on still."""
-        issue = mirror.issue(self.database, self.project, number)
+        says, issue = self._says(outcome), self._issue(number)
         if issue is None:
-            return self._unknown(outcome)
+            return says.unknown(ABSENT, again_days=7)
         gone = sorted(set(labels) - set(issue.labels))
-        over = self.as_of_us >= at_us + HORIZON_DAYS * DAY_US
-        if gone:
-            taken = self._event(number, "unlabeled", at_us)
-            seen = Observation(
-                outcome=outcome,
-                state="reverted",
-                rule=f"{', '.join(gone)} was taken off",
-                strength="high",
-                observed_us=self.as_of_us,
-                by=OBSERVER,
-                confirmed=True,
-                accepted_us=at_us,
-                ended_us=max(at_us, taken.at_us if taken else issue.updated_us),
-                evidence={"url": issue.url},
-            )
-            return Judged(seen, None)
-        seen = Observation(
-            outcome=outcome,
-            state="survived" if over else "accepted",
-            rule="the labels are on still",
-            strength="low",
-            observed_us=self.as_of_us,
-            by=OBSERVER,
-            accepted_us=at_us,
-            evidence={"url": issue.url},
-        )
-        return Judged(seen, None if over else at_us + HORIZON_DAYS * DAY_US)
+        if not gone:
+            return says.accepted("the labels are on still", at_us, "low", {"url": issue.url})
+        taken = self._event(number, "unlabeled", at_us)
+        rule, when = f"{', '.join(gone)} was taken off", taken.at_us if taken else issue.updated_us
+        return says.reverted(rule, at_us, when, evidence={"url": issue.url})
+
+    def _says(self, outcome: str) -> Says:
+        return Says(outcome, OBSERVER, self.as_of_us)
+
+    def _issue(self, number: int) -> IssueRow | None:
+        return mirror.issue(self.database, self.project, number)
 
     def _event(self, number: int, kind: str, since_us: int) -> EventRow | None:
         found = mirror.events(self.database, self.project, number=number, kinds=(kind,), since_us=since_us)
         return found[-1] if found else None
 
-    def _ended(self, outcome: str, rule: str, at_us: int, issue: IssueRow) -> Judged:
-        seen = Observation(
-            outcome=outcome,
-            state="rejected",
-            rule=rule,
-            strength="high",
-            observed_us=self.as_of_us,
-            by=OBSERVER,
-            confirmed=True,
-            ended_us=at_us,
-            evidence={"url": issue.url, "closed by": issue.closed_by},
-        )
-        return Judged(seen, None)
-
-    def _pending(self, outcome: str, rule: str, opened_us: int) -> Judged:
-        seen = Observation(
-            outcome=outcome,
-            state="pending",
-            rule=rule,
-            strength="high",
-            observed_us=self.as_of_us,
-            by=OBSERVER,
-        )
-        return Judged(seen, next_look(opened_us, self.as_of_us))
-
-    def _unknown(self, outcome: str) -> Judged:
-        seen = Observation(
-            outcome=outcome,
-            state="unknown",
-            rule="it is not in the mirror",
-            strength="low",
-            observed_us=self.as_of_us,
-            by=OBSERVER,
-        )
-        return Judged(seen, self.as_of_us + 7 * DAY_US)
-
 
 def _words(issue: IssueRow) -> str:
-    return "open" if issue.state == "open" else f"closed as {(issue.reason or 'completed').replace('_', ' ')}"
+    return "open" if issue.state == "open" else f"closed as {_reason(issue)}"
+
+
+def _reason(issue: IssueRow) -> str:
+    return (issue.reason or "completed").replace("_", " ")

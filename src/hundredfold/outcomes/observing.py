@@ -17,9 +17,10 @@ from hundredfold.outcome import Observation
 from hundredfold.outcomes import references
 from hundredfold.outcomes.gitfate import Change
 from hundredfold.outcomes.issues import Issues
-from hundredfold.outcomes.judging import DAY_US, HORIZON_DAYS, Forge, Judged, judge, next_look
+from hundredfold.outcomes.judging import Forge, judge
 from hundredfold.outcomes.lines import Place, changed, places_in
 from hundredfold.outcomes.references import Reference
+from hundredfold.outcomes.saying import DAY_US, Judged, Says, next_look
 from hundredfold.payloads import Close, Labels, Review
 from hundredfold.sources.git import Repository
 from hundredfold.sources.githistory import History
@@ -116,7 +117,7 @@ class Observer:
         try:
             return self._by_kind(row, ours, reference)
         except RepositoryError as error:
-            return self._unknown(row, f"the repository could not be read: {error}"[:200])
+            return self._says(row).unknown(f"the repository could not be read: {error}"[:200])
 
     def _by_kind(self, row: OutcomeRow, ours: _Ours | None, reference: Reference | None) -> Judged:
         kind, issues = row.outcome.origin.kind, Issues(self.database, self.project, self.mirrored_us)
@@ -128,7 +129,7 @@ class Observer:
             return self._pull(row, reference.number)
         if isinstance(payload, Close) and ours is not None and self.mirrored_us:
             return issues.closed_duplicate(
-                row.outcome.id, payload.number, payload.duplicate_of, ours.applied_us, row.outcome.author
+                row.outcome.id, payload.number, payload.duplicate_of, ours.applied_us
             )
         if isinstance(payload, Labels) and ours is not None and self.mirrored_us:
             return issues.labelled(row.outcome.id, payload.number, payload.add, ours.applied_us)
@@ -179,8 +180,11 @@ class Observer:
         for found in ours.findings:
             culprit = str(found.extra.get("culprit") or found.extra.get("commit") or "")
             for back in self.history.reverts_of(culprit) if culprit else ():
-                return self._accepted(
-                    row, "the commit it blames was taken back", back.at_us, {"taken back by": back.sha}
+                return self._says(row).accepted(
+                    "the commit it blames was taken back",
+                    back.at_us,
+                    evidence={"taken back by": back.sha},
+                    confirmed=True,
                 )
         return self._said_of_lines(row, ours, None)
 
@@ -199,70 +203,25 @@ class Observer:
             at_us = over_us or self.now_us
             touched = sum(bool(one) for one in told)
             rule = f"a later change touches {touched} of {len(told)} places"
-            return self._accepted(row, rule, max(ours.applied_us, at_us), {"at": tip})
+            return self._says(row).accepted(rule, max(ours.applied_us, at_us), evidence={"at": tip})
         if over_us is not None and told and not any(one is None for one in told):
-            return self._rejected(row, "closed without touching these lines", over_us)
+            return self._says(row).rejected("closed without touching these lines", over_us, "medium")
         return self._waiting(row, "its lines are as they were")
 
     def _places(self, ours: _Ours) -> list[Place]:
         return [place for found in ours.findings for place in places_in(found.evidence)]
 
-    # ------------------------------------------------------------------ observations
-
-    def _accepted(self, row: OutcomeRow, rule: str, at_us: int, evidence: dict[str, str]) -> Judged:
-        over = self.now_us >= at_us + HORIZON_DAYS * DAY_US
-        seen = Observation(
-            outcome=row.outcome.id,
-            state="survived" if over else "accepted",
-            rule=rule,
-            strength="medium",
-            observed_us=self.now_us,
-            by=OBSERVER,
-            confirmed="taken back" in rule,
-            accepted_us=at_us,
-            evidence=dict(evidence),
-        )
-        return Judged(seen, None if over else at_us + HORIZON_DAYS * DAY_US)
-
-    def _rejected(self, row: OutcomeRow, rule: str, at_us: int) -> Judged:
-        seen = Observation(
-            outcome=row.outcome.id,
-            state="rejected",
-            rule=rule,
-            strength="medium",
-            observed_us=self.now_us,
-            by=OBSERVER,
-            ended_us=at_us,
-        )
-        return Judged(seen, None)
-
     def _waiting(self, row: OutcomeRow, rule: str) -> Judged:
         """What stands, stands; what nothing spoke of for half a year is unknown."""
-        standing = row.observation
+        standing, opened_us = row.observation, row.outcome.opened_us
         if standing is not None and standing.state != "pending":
-            return Judged(standing, next_look(row.outcome.opened_us, self.now_us))
-        if self.now_us > row.outcome.opened_us + GIVEN_UP_DAYS * DAY_US:
-            return self._unknown(row, f"{rule}, for {GIVEN_UP_DAYS} days")
-        seen = Observation(
-            outcome=row.outcome.id,
-            state="pending",
-            rule=rule,
-            strength="low",
-            observed_us=self.now_us,
-            by=OBSERVER,
-        )
-        return Judged(seen, next_look(row.outcome.opened_us, self.now_us))
+            return Judged(standing, next_look(opened_us, self.now_us))
+        if self.now_us > opened_us + GIVEN_UP_DAYS * DAY_US:
+            return self._says(row).unknown(f"{rule}, for {GIVEN_UP_DAYS} days")
+        return self._says(row).pending(rule, opened_us, "low")
 
-    def _unknown(self, row: OutcomeRow, rule: str) -> Judged:
-        seen = Observation(
-            outcome=row.outcome.id,
-            state="unknown",
-            rule=rule,
-            strength="low",
-            observed_us=self.now_us,
-            by=OBSERVER,
-        )
-        return Judged(seen, self.now_us + 30 * DAY_US)
+    def _says(self, row: OutcomeRow) -> Says:
+        return Says(row.outcome.id, OBSERVER, self.now_us)
 
 
 def _same(new: Observation, standing: Observation | None) -> bool:
