@@ -13,6 +13,7 @@ from hundredfold.evidence.secrets import redact
 from hundredfold.forges.preconditions import quote_precondition
 from hundredfold.jobs.bugs.asking import ending
 from hundredfold.jobs.bugs.claims import Claimed, shows
+from hundredfold.payloads import Issue
 from hundredfold.vocabulary import CommandResult, Evidence, Finding, Item, Proposal, Severity, identity
 
 REVIEW_MINUTES = 5.0
@@ -126,6 +127,7 @@ def issue(item: Item, finding: Finding, claimed: Claimed, proof: Reproduction, k
         findings=(finding.id,),
         preconditions=conditions,
         review_minutes=REVIEW_MINUTES,
+        payload=Issue(),
     )
 
 
