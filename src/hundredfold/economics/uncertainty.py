@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Literal
 
 from msgspec import Struct
@@ -58,7 +59,7 @@ class Uncertain(Struct, frozen=True):
     def drawn(self, probabilities: Sequence[float]) -> list[float]:
         """Its values at these probabilities; a probability's to about four digits."""
         if self.kind == "beta":
-            table = Table(self.a, self.b)
+            table = _table(self.a, self.b)
             return [table.quantile(one) for one in probabilities]
         return [self.quantile(one) for one in probabilities]
 
@@ -184,6 +185,11 @@ def _draws(inputs: Mapping[str, Uncertain], samples: int, generator: random.Rand
         generator.shuffle(slices)
         columns.append(one.drawn([(each + generator.random()) / samples for each in slices]))
     return [dict(zip(inputs, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+@lru_cache(maxsize=64)
+def _table(a: float, b: float) -> Table:
+    return Table(a, b)
 
 
 def _triangular(low: float, likely: float, high: float, at: float) -> float:
