@@ -22,6 +22,7 @@ from hundredfold.settings import Settings
 from hundredfold.vocabulary import PICODOLLARS_PER_DOLLAR, digest
 
 FILE_NAME = "hundredfold.toml"
+REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")  # owner/name
 
 
 class Place(Struct, frozen=True):
@@ -149,7 +150,7 @@ def _check(settings: Settings, path: Path) -> None:
 
 def _check_forge(settings: Settings, path: Path) -> None:
     forge = settings.forge
-    if forge.kind == "github" and not re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", forge.repository):
+    if forge.kind == "github" and not REPOSITORY.fullmatch(forge.repository):
         raise ConfigError(
             f"{path}: [forge] repository {forge.repository!r} is no repository", 'Write it like "owner/name".'
         )

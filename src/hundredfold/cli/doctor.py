@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
+import shutil
 from pathlib import Path
 
 from hundredfold.cli.context import Context, Where
 from hundredfold.cli.output import console, print_json
+from hundredfold.config import REPOSITORY
 from hundredfold.errors import HundredfoldError
 from hundredfold.vocabulary import Diagnosis
 
@@ -53,9 +57,70 @@ def examine(context: Context) -> list[Diagnosis]:
         *_acp(context),
         *_login(context),
         *_providers(context),
+        *_repository(context),
         diagnose_forge(settings.forge),
         *_policy(context),
+        *_commands(context),
+        *_discord(context),
     ]
+
+
+def _repository(context: Context) -> list[Diagnosis]:
+    """Whether [forge] repository can be one. Where it is published to, loading the settings checks it."""
+    from hundredfold.proposals.sanitise import for_terminal
+
+    forge = context.settings.forge
+    if forge.kind != "local" or not forge.repository:
+        return []
+    if REPOSITORY.fullmatch(forge.repository):
+        found = f"{forge.repository}: read only, by `hundredfold mirror`"
+        return [Diagnosis("repository", True, found, needed=False)]
+    found = f"[forge] repository {for_terminal(forge.repository)!r} is no repository"
+    return [Diagnosis("repository", False, found, 'Write it like "owner/name".', needed=False)]
+
+
+def _commands(context: Context) -> list[Diagnosis]:
+    """Whether the programs are there that jobs run in the repository, if any are configured."""
+    found = []
+    for name, job in context.settings.job.items():
+        for key, command in (
+            ("reports] test-command", job.reports.test_command),
+            ("results] command", job.results.command),
+        ):
+            if command and job.enabled:
+                found.append(_command(f"job {name}", f"[job.{name}.{key}", command, context))
+    return found
+
+
+def _command(name: str, where: str, command: str, context: Context) -> Diagnosis:
+    from hundredfold.proposals.sanitise import for_terminal
+
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        return Diagnosis(name, False, f"{where}: {error}", "Mend its quotes.", needed=False)
+    program = next((one for one in words if not re.match(r"[A-Za-z_]\w*=", one)), "")
+    at = shutil.which(str(context.place.root / program) if "/" in program else program) if program else None
+    if at is None:
+        mend = f"Install it, or correct {where}."
+        return Diagnosis(name, False, f"{for_terminal(program or command)} is not found", mend, needed=False)
+    return Diagnosis(name, True, f"{for_terminal(command)}, by {for_terminal(at)}", needed=False)
+
+
+def _discord(context: Context) -> list[Diagnosis]:
+    """Whether the webhook's variable holds one, if it is configured. Nothing is sent, and it is not shown."""
+    from hundredfold.notices.session import webhook_url
+
+    variable = context.settings.notices.discord.webhook_env
+    if not variable:
+        return []
+    try:
+        if webhook_url(context.settings.notices):
+            return [Diagnosis("discord", True, f"webhook in ${variable}", needed=False)]
+    except HundredfoldError as error:
+        return [Diagnosis("discord", False, str(error), error.mend, needed=False)]
+    mend = f"export {variable}=…; without it nothing is told there. `hundredfold notices --test` tries it."
+    return [Diagnosis("discord", False, f"${variable} is not set", mend, needed=False)]
 
 
 def _policy(context: Context) -> list[Diagnosis]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from hundredfold.cli.context import Where
 from hundredfold.cli.doctor import examine, print_diagnoses
 from hundredfold.cli.output import print_json, say
+from hundredfold.cli.pieces import pieces, quoted
 from hundredfold.config import FILE_NAME
 from hundredfold.errors import ConfigError, StorageError
 
@@ -40,13 +41,13 @@ agents = 20
 commits = 10            # the newest ones; or range = "v1.0..HEAD"
 cadence = "*/10 * * * *"  # for `run --watch`, UTC
 
+# What follows is off. Take the # of a line away to put it to use.
+
 # Several agents review a branch against its base; what enough of them say becomes one comment.
-# [job.review]
-# base = "main"         # default: origin's default branch, else main or master
-# branches = ["feature"]  # default: the one that is checked out
-# passes = 5            # agents that look at the same change
-# votes = 2             # of them must say the same
-# cap = 8               # comments of one review at most
+#[job.review]
+#passes = 5             # agents that look at the same change
+#votes = 2              # of them must say the same
+
 """
 
 
@@ -64,7 +65,8 @@ def init(*, force: bool = False, json: bool = False, where: Where = Where()) -> 
     path = where.config or context.place.root / FILE_NAME
     if path.exists() and not force:
         raise ConfigError(f"{path} is already there", "Edit it, or write a new one with --force.")
-    _write(path, TEMPLATE.format(name=f'"{context.place.root.name}"'))
+    root = context.place.root
+    _write(path, TEMPLATE.format(name=quoted(root.name)) + pieces(root, context.repository))
     diagnoses = examine(where.open())
     if json:
         print_json({"wrote": str(path), "diagnoses": diagnoses})

@@ -226,6 +226,10 @@ class Repository:
         """git's user.name as configured for this repository; "" if there is none."""
         return self._user.run("config", "user.name").stdout.decode("utf-8", "replace").strip()
 
+    def remote_url(self) -> str:
+        """The URL of the remote `origin` as configured, credentials in it included; "" if there is none."""
+        return self._user.run("config", "remote.origin.url").stdout.decode("utf-8", "replace").strip()
+
     def close(self) -> None:
         """End the reading process and remove the view."""
         self._objects.close()
