@@ -18,7 +18,8 @@ from hundredfold.jobs.benchmarks.bisecting import MARK, Narrowed, command, next_
 from hundredfold.jobs.benchmarks.subject import Stepped, subject
 from hundredfold.jobs.benchmarks.verdicts import checked
 from hundredfold.jobs.protocol import Earlier, Project
-from hundredfold.settings import JobSettings, ResultsSettings
+from hundredfold.sections import ResultsSettings
+from hundredfold.settings import JobSettings
 from hundredfold.sources.git import open_repository
 from hundredfold.store.benchmarks import kept
 from hundredfold.store.database import Database, open_database, sqlite_url

@@ -15,7 +15,8 @@ from hundredfold.jobs.dedupe.canonical import Told, canonical, groups
 from hundredfold.jobs.known import Known
 from hundredfold.jobs.protocol import Project
 from hundredfold.payloads import Close
-from hundredfold.settings import DuplicatesSettings, JobSettings
+from hundredfold.sections import DuplicatesSettings
+from hundredfold.settings import JobSettings
 from hundredfold.sources.git import open_repository
 from hundredfold.sources.issues import exported, read_issues
 from hundredfold.store import rulings

@@ -26,6 +26,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"gitcommand", "payloads"}),
     frozenset({"vocabulary"}),
     frozenset({"outcome"}),
+    frozenset({"sections"}),
     frozenset({"settings"}),
     frozenset({"config"}),
     frozenset({"plots"}),

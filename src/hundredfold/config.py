@@ -37,6 +37,11 @@ class Place(Struct, frozen=True):
         """This project's own folder: gateway, agents' homes, workspaces, reports, the run lock."""
         return self.home / "projects" / self.slug
 
+    @property
+    def heads(self) -> Path:
+        """The git folder that heads of pull requests are fetched into (`sources.heads`), once one was."""
+        return self.state / "heads.git"
+
 
 def data_home() -> Path:
     """The data directory: $HUNDREDFOLD_HOME, else the user's data directory."""
@@ -142,6 +147,7 @@ def _check(settings: Settings, path: Path) -> None:
         *((f"job.{name}.commits", job.commits, 1) for name, job in settings.job.items()),
         *((f"job.{name}.votes", job.votes, 1) for name, job in settings.job.items()),
         *((f"job.{name}.passes", job.passes, job.votes) for name, job in settings.job.items()),
+        *((f"job.{name}.pulls.most", job.pulls.most, 1) for name, job in settings.job.items()),
         *((f"job.{name}.cap", job.cap, 1) for name, job in settings.job.items()),
     ):
         if value < least:

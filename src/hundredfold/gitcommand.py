@@ -1,9 +1,11 @@
-"""How git is called: argument lists, a chosen environment, time limits; nothing is asked and nothing fetched.
+"""How git is called: argument lists, a chosen environment, time limits; nothing is asked, and nothing fetched
+but in one way.
 
 There are two ways. Names are looked up in the user's repository (`in_repository`): there git reads the
 user's configuration, which says whose repositories to trust (`safe.directory`). All else happens in a git
 folder that is named outright (`in_git_folder`), so that nothing is discovered and no configuration but the
 folder's own is obeyed: that of a private view (`sources.gitview`) or of a checkout (`workspaces.checkout`).
+A folder of that second kind may also fetch (`to_fetch`), over one scheme, with a credential for one address.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -41,6 +43,11 @@ _ALWAYS = {
     "GIT_LITERAL_PATHSPECS": "1",
     "GIT_ALLOW_PROTOCOL": "",
 }
+#: what says how the network is reached from here; nothing else of the user's environment reaches a fetch
+_NETWORK = (
+    "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH",
+)  # fmt: skip
 _SAFE = ("-c", f"core.hooksPath={os.devnull}", "-c", "core.fsmonitor=false", "-c", "protocol.allow=never")
 
 
@@ -125,6 +132,34 @@ def in_git_folder(folder: Path, tree: Path | None = None) -> Git:
     alone = {"GIT_DIR": str(folder), "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
     checked_out = {"GIT_WORK_TREE": str(tree)} if tree else {}
     return Git(tree or folder, kept | _ALWAYS | alone | checked_out | {"HOME": str(folder)})
+
+
+def to_fetch(folder: Path, address: str, authorization: str) -> Git:
+    """git on this git folder that may reach `address` (http or https) and sends it this Authorization.
+
+    The credential is in this process's environment only: in no argument list, configuration or helper. It is
+    not sent anywhere else, since redirections are not followed.
+    """
+    git = in_git_folder(folder)
+    configured = {
+        "credential.helper": "",
+        f"http.{address}.extraHeader": f"Authorization: {authorization}",
+        "http.followRedirects": "false",
+        "fetch.fsckObjects": "true",
+    }
+    named = {"GIT_CONFIG_COUNT": str(len(configured))}
+    for at, (key, value) in enumerate(configured.items()):
+        named |= {f"GIT_CONFIG_KEY_{at}": key, f"GIT_CONFIG_VALUE_{at}": value}
+    network = {name: os.environ[name] for name in _NETWORK if name in os.environ}
+    scheme = {"GIT_ALLOW_PROTOCOL": address.partition("://")[0]}
+    return Git(folder, git.environment | network | named | scheme)
+
+
+def borrowing(git: Git, objects: Iterable[Path]) -> Git:
+    """The same git, which finds objects in these folders too."""
+    there = os.pathsep.join(map(str, objects))
+    added = {"GIT_ALTERNATE_OBJECT_DIRECTORIES": there} if there else {}
+    return Git(git.folder, git.environment | added)
 
 
 def require_git() -> tuple[int, int]:

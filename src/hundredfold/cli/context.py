@@ -42,7 +42,9 @@ class Where:
         settings = load_settings(repository.root, self.config)
         if settings.notice:
             say(settings.notice)
-        return Context(repository, settings, place_of(repository.root, settings))
+        place = place_of(repository.root, settings)
+        repository.borrow(place.heads)
+        return Context(repository, settings, place)
 
 
 @dataclass(frozen=True)

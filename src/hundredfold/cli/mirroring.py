@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import sys
@@ -15,6 +16,7 @@ from hundredfold.errors import ConfigError, HundredfoldError
 
 if TYPE_CHECKING:
     from hundredfold.jobs.protocol import Job
+    from hundredfold.sections import PullsSettings
     from hundredfold.sources.github.mirror import Synced, Tick
     from hundredfold.sources.github.receiver import Receiver
 
@@ -111,7 +113,8 @@ async def listening(
 
 
 class Refresh:
-    """Brings the mirror up to date before jobs that read it look for items, at most every `EVERY_S`.
+    """Brings the mirror up to date before jobs that read it look for items, and the heads of pull requests
+    here for those that look at them, at most every `EVERY_S`.
 
     A forge that can't be read stops no run: it is said, and the jobs see what was read before. The first time
     is shown as it goes; later ones are not, since the run's own summary has the terminal then.
@@ -123,11 +126,12 @@ class Refresh:
 
     async def __call__(self, jobs: list[Job]) -> None:
         """See the class."""
-        from hundredfold.jobs.protocol import reads_forge
+        from hundredfold.jobs.protocol import reads_forge, reads_pulls
         from hundredfold.proposals.sanitise import for_terminal
 
         now = time.monotonic()
-        wanted = self._context.settings.forge.repository and any(map(reads_forge, jobs))
+        settings = self._context.settings
+        wanted = settings.forge.repository and any(reads_forge(one, settings.job[one.name]) for one in jobs)
         if not wanted or (self._last is not None and now - self._last < EVERY_S):
             return
         showing = shown() if self._last is None else contextlib.nullcontext(_nothing)
@@ -140,6 +144,40 @@ class Refresh:
             return
         for name, why in done.refused.items():
             say(for_terminal(f"the forge's {_name(name)} could not be read: {why}"))
+        for one in jobs:
+            if reads_pulls(one, settings.job[one.name]):
+                await _bring_heads(self._context, settings.job[one.name].pulls)
+
+
+async def _bring_heads(context: Context, settings: PullsSettings) -> None:
+    """Fetch the heads of the pull requests to look at; what could not be had is said."""
+    from hundredfold.forges.github.access import client_of, git_address, git_authorization
+    from hundredfold.proposals.sanitise import for_terminal
+    from hundredfold.sources.heads import Heads, choose, keep_bases
+    from hundredfold.store import mirror
+
+    place, forge = context.place, context.settings.forge
+    chosen = choose(context.database, place.slug, settings)
+    still_open = {one.number for one in mirror.pulls(context.database, place.slug, state="open")}
+    heads = Heads(place.heads, context.repository)
+    try:
+        client = client_of(forge)
+        try:
+            allowed = git_authorization(await client.auth.authorization())
+        finally:
+            await client.close()
+        done, tips = await asyncio.to_thread(
+            heads.fetch, chosen.pulls, still_open, git_address(forge), allowed
+        )
+    except HundredfoldError as error:
+        say(for_terminal(f"the heads of pull requests could not be fetched: {error} {error.mend}"))
+        return
+    keep_bases(context.database, place.slug, forge.repository, tips)
+    for number, why in sorted(done.missing.items()):
+        say(for_terminal(f"the head of #{number} could not be fetched: {why}"))
+    if chosen.beyond:
+        bound = f"[job.review.pulls] most is {settings.most}"
+        say(f"{chosen.beyond} more open pull requests, which changed earlier, are not looked at: {bound}")
 
 
 @contextlib.asynccontextmanager
@@ -157,7 +195,8 @@ async def webhooks(
     if not watch or not context.settings.forge.webhook_port:
         yield
         return
-    names = {job.name for job in jobs if reads_forge(job)}
+    settings = context.settings.job
+    names = {job.name for job in jobs if reads_forge(job, settings[job.name])}
 
     async def told(_items: tuple[str, ...]) -> None:
         nudged.update(names)

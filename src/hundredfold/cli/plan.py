@@ -16,7 +16,7 @@ from hundredfold.fleet.assembly import why_no_model
 from hundredfold.fleet.desk import earlier
 from hundredfold.fleet.routing import priced_as
 from hundredfold.jobs.known import Known
-from hundredfold.jobs.protocol import Project, load_job, review_minutes
+from hundredfold.jobs.protocol import Mirrored, Project, load_job, review_minutes
 from hundredfold.prices.book import Cost, PriceBook, load_book
 from hundredfold.prices.money import dollars_text
 from hundredfold.proposals.sanitise import for_terminal
@@ -91,7 +91,14 @@ def plan_job(context: Context, name: str) -> Plan:
     series = partial(benchmarks.kept, context.database, place.slug)
     known = Known(context.database, context.blobs, place.slug, settings.known.model)
     project = Project(
-        place.slug, place.root, context.repository, settings.job[name], on_record, series, known=known
+        place.slug,
+        place.root,
+        context.repository,
+        settings.job[name],
+        on_record,
+        series,
+        mirror=Mirrored(context.database, context.blobs, settings.forge.repository),
+        known=known,
     )
     planned, everything = [], list[AgentTask]()
     for item in job.discover(project):

@@ -114,6 +114,7 @@ async def assembled(
             place.state / "workspaces",
             size=settings.workspaces.pool,
             disk_bytes=int(settings.workspaces.disk_gb * GIGABYTE),
+            heads=place.heads,
         )
         stack.push_async_callback(pool.close)
         running = attempts.of_project(database, place.slug, states=("running",))

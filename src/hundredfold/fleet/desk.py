@@ -64,7 +64,7 @@ class Desk(Struct, frozen=True):
             earlier=partial(earlier, self.database, self.place.slug, job),
             series=partial(benchmarks.kept, self.database, self.place.slug),
             keep=self.blobs.put,
-            mirror=Mirrored(self.database, self.blobs),
+            mirror=Mirrored(self.database, self.blobs, self.settings.forge.repository),
             known=self.known,
         )
 

@@ -22,6 +22,13 @@ _ANTHROPIC: tuple[Agent, ...] = ("claude", "codex", "native")
 LENDABLE: tuple[Agent, ...] = ("claude", "codex-exec")
 
 
+class UntrustedHead(ConfigError):
+    """A stranger's work was to be looked at by an agent with a login of the user's.
+
+    Only that task is refused: otherwise whoever opens a pull request could stop every run.
+    """
+
+
 def provider_of(settings: Settings, job: str) -> str:
     """The name of the provider that a job's attempts call."""
     return settings.job[job].provider or settings.route.provider
@@ -94,12 +101,13 @@ def route_of(settings: Settings, job: str, task: AgentTask | None, installed: Co
     """The route for a task of a job: [job.NAME] over [route].
 
     Raises:
-        UnavailableError, ConfigError: as `agent_of`; and a task on an untrusted head in subscription mode.
+        UnavailableError, ConfigError: as `agent_of`.
+        UntrustedHead: a task on an untrusted head in subscription mode.
     """
     base, over = settings.route, settings.job[job]
     agent = agent_of(settings, job, installed)
     if task is not None and task.untrusted and base.login == "subscription":
-        raise ConfigError(
+        raise UntrustedHead(
             f"the job {job} looks at an untrusted head, which no agent with a login of yours may do",
             'Set login = "gateway" in [route] for it, with a key of the provider.',
         )

@@ -19,7 +19,7 @@ from hundredfold.fleet.answers import judged
 from hundredfold.fleet.board import Transcript
 from hundredfold.fleet.desk import Desk
 from hundredfold.fleet.engine import StepTaken, TryTaken
-from hundredfold.fleet.routing import limits_of, provider_of, route_of
+from hundredfold.fleet.routing import UntrustedHead, limits_of, provider_of, route_of
 from hundredfold.gateway.grants import close_grant, open_grant
 from hundredfold.proposals.record import record_done, record_skip
 from hundredfold.store import attempts, items
@@ -202,6 +202,8 @@ class Worker:
             route = route_of(self.desk.settings, job.item.job, job.task, self.desk.backends)
             async with self.desk.admission.admitted(job.item, job.task, route):
                 return await self._claimed(job, route)
+        except UntrustedHead as error:
+            return self._unfinished(job.task, error)
         except HundredfoldError as error:
             self._halt(error)
             return self._unfinished(job.task, error)

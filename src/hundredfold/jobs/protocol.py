@@ -42,10 +42,12 @@ def _no_series(_: Iterable[Measured]) -> list[Series]:
 
 
 class Mirrored(Struct, frozen=True):
-    """Where a project's mirror of its forge is kept (`store.mirror`), and the logs and archives it names."""
+    """Where a project's mirror of its forge is kept (`store.mirror`), the logs and archives it names, and
+    which repository it is of (owner/name; "" if none is configured)."""
 
     database: Database
     blobs: Blobs
+    repository: str = ""
 
 
 class Project(Struct, frozen=True):
@@ -118,10 +120,16 @@ def review_minutes(job: Job, project: Project) -> float:
     return job.review_minutes(project) if isinstance(job, Estimates) else REVIEW_MINUTES
 
 
-def reads_forge(job: Job) -> bool:
+def reads_forge(job: Job, settings: JobSettings) -> bool:
     """Whether the job reads the mirror of the forge, which is then brought up to date before `discover`: it
-    says so by an attribute `reads_forge = True`."""
-    return getattr(job, "reads_forge", False) is True
+    says so by an attribute `reads_forge = True`, or reads pull requests."""
+    return getattr(job, "reads_forge", False) is True or reads_pulls(job, settings)
+
+
+def reads_pulls(job: Job, settings: JobSettings) -> bool:
+    """Whether the job looks at pull requests, whose heads are then fetched before `discover`: it says so by
+    an attribute `reads_pulls = True`, and neither a range is asked for instead nor are they switched off."""
+    return getattr(job, "reads_pulls", False) is True and settings.pulls.enabled and not settings.range
 
 
 def load_job(name: str) -> Job:

@@ -89,6 +89,11 @@ class Repository:
         return self._view.git
 
     @property
+    def store(self) -> View:
+        """Where the repository's objects are, in which format, and where its history ends."""
+        return self._view
+
+    @property
     def edge(self) -> frozenset[str]:
         """The commits at which a shallow clone ends; none if the history is whole."""
         try:
@@ -101,6 +106,16 @@ class Repository:
         """git in the private view, for what must be written: it is gone with this object."""
         return self._view.git
 
+    def borrow(self, heads: Path) -> None:
+        """See what was fetched into this git folder too, if it is there (see `sources.heads`).
+
+        Raises:
+            StorageError: the view can't be written.
+        """
+        if (heads / "objects").is_dir():
+            self._view.borrow(heads / "objects")
+            self._objects.close()  # begins anew, and sees it
+
     def resolve(self, revision: str) -> str:
         """The sha of the commit that a branch, a tag or another of git's names stands for.
 
@@ -112,7 +127,14 @@ class Repository:
             done = self._user.run("rev-parse", "--verify", "--quiet", "--end-of-options", name)
             if done.returncode == 0:
                 return done.stdout.decode("ascii").strip()
+        if _SHA.fullmatch(revision) and self.has(revision):
+            return revision
         raise self._unknown(revision)
+
+    def has(self, sha: str) -> bool:
+        """Whether there is such a commit, of the repository or borrowed."""
+        found = self._objects.read(sha.encode("ascii"), MAX_COMMIT_BYTES)
+        return found is not None and found.kind == "commit"
 
     def commits(self, revisions: str | None = None, limit: int = 10) -> list[Commit]:
         """The newest commits, newest first, of a range like "v1.0..HEAD", or that can be reached from HEAD.

@@ -44,12 +44,14 @@ class View:
             StorageError: the temporary folder can't be written.
         """
         try:
+            self.objects, self.shallow, self.object_format = objects, shallow, object_format
             self._scratch = Scratch()
             folder = self._scratch.folder
             (folder / "objects" / "info").mkdir(parents=True)
             (folder / "refs").mkdir()
             (folder / "HEAD").write_text("ref: refs/heads/none\n")
-            (folder / "objects" / "info" / "alternates").write_bytes(quote(os.fsencode(objects)) + b"\n")
+            self._alternates = folder / "objects" / "info" / "alternates"
+            self._alternates.write_bytes(_line(objects))
             # A link, so that a history deepened meanwhile is seen at once.
             (folder / "shallow").symlink_to(shallow)
             (folder / "config").write_text(_config(object_format))
@@ -59,9 +61,26 @@ class View:
             ) from error
         self.git: Git = in_git_folder(folder)
 
+    def borrow(self, objects: Path) -> None:
+        """See the objects of another store too, from now on.
+
+        Raises:
+            StorageError: the folder can't be written.
+        """
+        try:
+            known = self._alternates.read_bytes()
+            if _line(objects) not in known:
+                self._alternates.write_bytes(known + _line(objects))
+        except OSError as error:
+            raise StorageError(f"{self._alternates} can't be written: {error}", "Free some space.") from error
+
     def close(self) -> None:
         """Remove the folder."""
         self._scratch.close()
+
+
+def _line(objects: Path) -> bytes:
+    return quote(os.fsencode(objects)) + b"\n"
 
 
 def _config(object_format: str) -> str:

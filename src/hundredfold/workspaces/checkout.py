@@ -21,7 +21,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from hundredfold.errors import RepositoryError, StorageError
-from hundredfold.gitcommand import FSCK, Git, in_git_folder
+from hundredfold.gitcommand import FSCK, Git, borrowing, in_git_folder
 from hundredfold.workspaces.manifest import BLOCK
 
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -62,6 +62,14 @@ class Source(Struct, frozen=True):
     git_dir: Path  # of this work tree: its HEAD is meant by "HEAD"
     common: Path  # of the whole repository: its objects
     object_format: str
+    heads: Path | None = None  # a git folder of ours whose objects are borrowed too, once it is there
+
+    @property
+    def objects(self) -> tuple[Path, ...]:
+        """The stores that a checkout borrows from."""
+        own = self.common / "objects"
+        fetched = self.heads / "objects" if self.heads else None
+        return (own, fetched) if fetched is not None and fetched.is_dir() else (own,)
 
 
 class TreeFacts(Struct, frozen=True):
@@ -88,8 +96,10 @@ def _output(git: Git, *arguments: str) -> bytes:
     raise RepositoryError(f"git {arguments[0]} failed: {said}", FSCK)
 
 
-def open_source(repository: Path) -> Source:
+def open_source(repository: Path, heads: Path | None = None) -> Source:
     """Find the git folder of the user's repository (a work tree, a linked one, or bare).
+
+    `heads`: see `Source`.
 
     Raises:
         RepositoryError: not a git repository.
@@ -107,7 +117,7 @@ def open_source(repository: Path) -> Source:
         raise RepositoryError(
             f"{repository} is not a git repository", "Name the folder of a git repository."
         ) from error
-    return Source(path, git_dir, (git_dir / lines[0]).resolve(), lines[1])
+    return Source(path, git_dir, (git_dir / lines[0]).resolve(), lines[1], heads)
 
 
 def resolve(source: Source, revision: str) -> str:
@@ -118,7 +128,7 @@ def resolve(source: Source, revision: str) -> str:
     """
     try:
         named = f"{revision}^{{commit}}"
-        git = in_git_folder(source.git_dir)
+        git = borrowing(in_git_folder(source.git_dir), source.objects[1:])
         found = _output(git, "rev-parse", "--verify", "--quiet", "--end-of-options", named)
     except RepositoryError as error:
         raise RepositoryError(
@@ -136,7 +146,8 @@ def measure(source: Source, sha: str) -> TreeFacts:
     Raises:
         RepositoryError: an object is missing (a partial clone, a damaged repository).
     """
-    listing = _output(in_git_folder(source.common), "ls-tree", "-r", "-l", "-z", "--full-tree", sha)
+    git = borrowing(in_git_folder(source.common), source.objects[1:])
+    listing = _output(git, "ls-tree", "-r", "-l", "-z", "--full-tree", sha)
     files = blocks = 0
     folders: set[bytes] = set()
     for entry in listing.split(b"\0")[:-1]:
@@ -162,7 +173,7 @@ def create(source: Source, git_dir: Path, tree: Path) -> None:
     files = {
         "HEAD": "ref: refs/heads/none\n",
         "config": config,
-        "objects/info/alternates": f"{source.common / 'objects'}\n",
+        "objects/info/alternates": _alternates(source),
         "info/attributes": _ATTRIBUTES,
     }
     try:
@@ -187,7 +198,13 @@ def check_out(source: Source, git_dir: Path, tree: Path, sha: str) -> None:
     boundary = source.common / "shallow"
     if boundary.is_file():
         shutil.copyfile(boundary, git_dir / "shallow")
+    if len(source.objects) > 1:  # fetched, perhaps, after this checkout was made
+        (git_dir / "objects/info/alternates").write_text(_alternates(source), "utf-8", "surrogateescape")
     _output(in_git_folder(git_dir, tree), "checkout", "--force", "--detach", "--quiet", sha)
+
+
+def _alternates(source: Source) -> str:
+    return "".join(f"{one}\n" for one in source.objects)
 
 
 def changes(git_dir: Path, tree: Path) -> Iterator[str]:

@@ -46,14 +46,19 @@ class Swept(Struct, frozen=True):
 
 
 class GitWorkspacePool:
-    """Lends checkouts of one repository from `folder`: at most `size` of them, `disk_bytes` altogether."""
+    """Lends checkouts of one repository from `folder`: at most `size` of them, `disk_bytes` altogether.
 
-    def __init__(self, repository: Path, folder: Path, *, size: int, disk_bytes: int) -> None:
+    `heads`: a git folder of ours whose commits are lent too, once it is there (`config.Place.heads`).
+    """
+
+    def __init__(
+        self, repository: Path, folder: Path, *, size: int, disk_bytes: int, heads: Path | None = None
+    ) -> None:
         assert size > 0
         self.folder = folder.resolve()
         self.size = size
         self.disk_bytes = disk_bytes
-        self._source = checkout.open_source(repository)
+        self._source = checkout.open_source(repository, heads)
         self._disk = ThreadPoolExecutor(_DISK_THREADS, thread_name_prefix="workspaces")
         self._changed = asyncio.Condition()
         self._facts: dict[str, checkout.TreeFacts] = {}

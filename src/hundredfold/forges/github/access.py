@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from hundredfold.forges.github.auth import Auth, TokenAuth
-from hundredfold.forges.github.client import GitHubClient
+from hundredfold.forges.github.client import GitHubClient, checked_url
 
 if TYPE_CHECKING:
     from hundredfold.settings import ForgeSettings
+
+
+def git_address(settings: ForgeSettings) -> str:
+    """Where git finds the settings' repository: of https://api.github.com it is https://github.com/OWNER/NAME.git,
+    of an Enterprise Server's https://HOST/api/v3 it is https://HOST/OWNER/NAME.git.
+
+    Raises:
+        ConfigError: it is no address of an API.
+    """
+    url = urlsplit(checked_url(settings.base_url))
+    path = url.path.removesuffix("/api/v3")
+    host = url.netloc if path != url.path else url.netloc.removeprefix("api.")
+    return f"{url.scheme}://{host}{path}/{settings.repository}.git"
+
+
+def git_authorization(authorization: str) -> str:
+    """The header that git over HTTP takes for the credential of an API's header: any name, and the token as
+    the password."""
+    token = authorization.partition(" ")[2]
+    return "Basic " + base64.b64encode(f"x-access-token:{token}".encode("ascii")).decode("ascii")
 
 
 def client_of(settings: ForgeSettings) -> GitHubClient:

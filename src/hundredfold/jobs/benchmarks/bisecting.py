@@ -23,7 +23,7 @@ from hundredfold.sources.benchmarks.records import Reading, Run
 from hundredfold.vocabulary import Check, Command, CommandResult, Round
 
 if TYPE_CHECKING:
-    from hundredfold.settings import ResultsSettings
+    from hundredfold.sections import ResultsSettings
 
 MARK = "=====hundredfold results====="
 MOST_COMMITS = 512  # of a range that is bisected

@@ -12,7 +12,7 @@ from hundredfold.sources.benchmarks.records import Readings, Run
 from hundredfold.store.benchmarks import Measured
 
 if TYPE_CHECKING:
-    from hundredfold.settings import ResultsSettings
+    from hundredfold.sections import ResultsSettings
     from hundredfold.sources.git import Repository
 
 MAX_FILES = 10_000

@@ -19,7 +19,7 @@ from hundredfold.store.benchmarks import Measured
 from hundredfold.store.database import now_us
 
 if TYPE_CHECKING:
-    from hundredfold.settings import ResultsSettings
+    from hundredfold.sections import ResultsSettings
     from hundredfold.sources.benchmarks.records import Reading
     from hundredfold.workspaces.protocol import Sandbox, WorkspacePool
 

@@ -12,7 +12,7 @@ from hundredfold.errors import SourceError
 from hundredfold.jobs.bugs.fromforge import failed_runs
 from hundredfold.jobs.bugs.seeing import Seen, Unread, in_log, in_report
 from hundredfold.jobs.protocol import Project
-from hundredfold.settings import ReportsSettings
+from hundredfold.sections import ReportsSettings
 from hundredfold.sources.reports.files import lines_of, matching
 from hundredfold.sources.reports.junit import failed_cases
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from hundredfold.evidence.diffs import FileDiff
@@ -53,7 +54,7 @@ def questions(
         code = "\n\n".join(block for _, block in batch)
         for at, (name, text) in enumerate(lenses[:passes]):
             times = len(range(at, passes, len(lenses)))
-            task = _task(head.sha, text, summary, code, times)
+            task = _task(head, text, summary, code, times)
             voters = tuple(f"{name} {again}" if again else name for again in range(times))
             asked.append(Asked(task, tuple(part for part, _ in batch), voters))
     return tuple(asked), beyond
@@ -86,22 +87,25 @@ def schema() -> dict[str, Any]:
     return TEXTS.schema("schemas/comment.json")
 
 
-def _task(sha: str, lens: str, summary: str, code: str, passes: int) -> AgentTask:
-    return question(
+def _task(head: Head, lens: str, summary: str, code: str, passes: int) -> AgentTask:
+    made = question(
         "review",
         TEXTS.text("prompts/review.md"),
         {"change": summary, "parts": code},
         schema(),
-        revision=sha,
+        revision=head.sha,
         answer_tokens=ANSWER_TOKENS,
         passes=passes,
         words={"lens": lens},
     )
+    return msgspec.structs.replace(made, untrusted=True) if head.untrusted else made
 
 
 def _summary(head: Head, subjects: Sequence[str], changed: Sequence[FileDiff]) -> str:
     """The change in few lines: what its commits say, and which files it touches how much."""
-    out = [f"head: {one_line(head.key)} at {head.sha}", f"base: {head.base}", "commits:"]
+    out = [f"head: {one_line(head.key)} at {head.sha}", f"base: {head.base}"]
+    out += [f"pull request: {one_line(head.title)}"] if head.pull else []
+    out.append("commits:")
     out += [f"- {one_line(subject)}" for subject in subjects]
     out.append("files:")
     for file in changed[:MAX_LISTED]:

@@ -1,4 +1,4 @@
-"""What there is to review: branches that are ahead of their base, or a range."""
+"""What there is to review: branches that are ahead of their base, or a range, or open pull requests."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from msgspec import Struct
 from hundredfold.errors import RepositoryError
 
 if TYPE_CHECKING:
+    from hundredfold.jobs.protocol import Mirrored
     from hundredfold.settings import JobSettings
     from hundredfold.sources.git import Repository
 
@@ -25,7 +26,8 @@ class Head(Struct, frozen=True):
     """A line of work and what it is compared with.
 
     `key` names it across its revisions; `branch` is "" if no local branch is meant. `against` is the base's
-    newest commit, `base` the one that both have in common.
+    newest commit, `base` the one that both have in common ("" while a pull request's head is not here).
+    `pull` is the number of a pull request, 0 if it is none; `untrusted` if its head is a stranger's.
     """
 
     key: str
@@ -33,6 +35,9 @@ class Head(Struct, frozen=True):
     sha: str
     against: str
     base: str
+    pull: int = 0
+    title: str = ""
+    untrusted: bool = False
 
 
 def heads(repository: Repository, settings: JobSettings) -> list[Head]:
@@ -43,6 +48,39 @@ def heads(repository: Repository, settings: JobSettings) -> list[Head]:
     """
     found = [_head(repository, key, wanted, base) for key, wanted, base in _wanted(repository, settings)]
     return [head for head in found if head.base != head.sha]
+
+
+def pull_heads(repository: Repository, settings: JobSettings, project: str, mirrored: Mirrored) -> list[Head]:
+    """The open pull requests of the forge's mirror that the settings ask for, newest change first.
+
+    One whose head is not here (it could not be fetched) is among them, with no base. A head is untrusted
+    unless it is a branch of the very repository that is configured.
+    """
+    from hundredfold.sources.heads import bases, choose
+    from hundredfold.store import mirror
+
+    tips = bases(mirrored.database, project, mirrored.repository)
+    found = []
+    for one in choose(mirrored.database, project, settings.pulls).pulls:
+        tip = tips.get(one.base_ref, "")
+        against = tip if tip and repository.has(tip) else one.base_sha
+        base = (repository.merge_base(against, one.head_sha) or "") if repository.has(one.head_sha) else ""
+        if base == one.head_sha:
+            continue
+        known = mirror.issue(mirrored.database, project, one.number)
+        found.append(
+            Head(
+                key=f"#{one.number}",
+                branch=one.head_ref if base else "",
+                sha=one.head_sha,
+                against=against,
+                base=base,
+                pull=one.number,
+                title=known.title if known else "",
+                untrusted=one.head_repository.lower() != mirrored.repository.lower(),
+            )
+        )
+    return found
 
 
 def _wanted(repository: Repository, settings: JobSettings) -> list[tuple[str, str, str]]:

@@ -1,4 +1,5 @@
-"""The job `review`: a head against its base → changed parts → several passes → votes → one comment.
+"""The job `review`: a head against its base → changed parts → several passes → votes → one comment, or of a
+pull request one review with comments in its diff.
 
 Round 0 is code alone: what changed, and which of it was reviewed before and is unchanged. The rest is asked
 of several agents. Round 1 checks what they say and counts votes. A part that too few passes finished is "not
@@ -17,12 +18,12 @@ from hundredfold.errors import RepositoryError
 from hundredfold.evidence.matchers import match
 from hundredfold.jobs.answers import reader, why_none
 from hundredfold.jobs.changes import Part
-from hundredfold.jobs.protocol import Project, Report
+from hundredfold.jobs.protocol import Earlier, Project, Report, reads_pulls
 from hundredfold.jobs.review.asking import Asked, questions, questions_version
 from hundredfold.jobs.review.change import Change, read_change
 from hundredfold.jobs.review.claims import Claim, check_claims
 from hundredfold.jobs.review.earlier import Known, recall, remember
-from hundredfold.jobs.review.heads import Head, heads
+from hundredfold.jobs.review.heads import Head, heads, pull_heads
 from hundredfold.jobs.review.reporting import reports
 from hundredfold.jobs.review.verdicts import elect, findings_of, minutes, proposals_of
 from hundredfold.vocabulary import (
@@ -41,6 +42,7 @@ from hundredfold.vocabulary import (
 
 if TYPE_CHECKING:
     from hundredfold.settings import JobSettings
+    from hundredfold.sources.git import Repository
 
 POLICY = "1"  # raise it when what this job does with the same answers changes
 MAX_SUBJECTS = 20  # commits named in a question
@@ -63,35 +65,24 @@ class ReviewJob:
     """See the module. Holds no state."""
 
     name = "review"
+    #: open pull requests of the forge are looked at too
+    reads_pulls = True
 
     def discover(self, project: Project) -> Iterator[Item]:
-        """One item a head that is ahead of its base.
+        """One item an open pull request, and one a head that is ahead of its base and no pull request's.
 
         Raises:
             RepositoryError: see `heads`.
         """
-        settings = project.job
-        record = None
-        for head in heads(project.repository, settings):
-            record = record or project.earlier()
-            rules, cap = _rules(settings), str(settings.cap)
-            content = digest("review", rules, cap, head.key, head.sha, head.base, *settings.exclude)
-            yield Item(
-                id=identity("item", project.slug, self.name, content),
-                project=project.slug,
-                job=self.name,
-                key=head.key,
-                digest=content,
-                title=f"{head.key} against {head.base[:12]}",
-                revision=head.sha,
-                priority=settings.priority,
-                payload={
-                    "branch": head.branch,
-                    "against": head.against,
-                    "base": head.base,
-                    **remember(project.repository, head, record, rules),
-                },
-            )
+        settings, mirrored = project.job, project.mirror
+        pulls: list[Head] = []
+        if mirrored is not None and mirrored.repository and reads_pulls(self, settings):
+            pulls = pull_heads(project.repository, settings, project.slug, mirrored)
+        known = {head.sha for head in pulls}
+        branches = [head for head in heads(project.repository, settings) if head.sha not in known]
+        record = project.earlier() if pulls or branches else Earlier()
+        for head in (*pulls, *branches):
+            yield _item(project, head, record)
 
     def planned(self, project: Project, item: Item) -> tuple[AgentTask, ...]:
         """The tasks that would be asked of agents; spends nothing."""
@@ -125,6 +116,58 @@ class ReviewJob:
         return reports(findings, coverage)
 
 
+def _item(project: Project, head: Head, record: Earlier) -> Item:
+    """The base of a pull request is not part of what makes it another item: it may not be known yet."""
+    settings = project.job
+    rules, cap, base = _rules(settings), str(settings.cap), "" if head.pull else head.base
+    content = digest("review", rules, cap, head.key, head.sha, base, *settings.exclude)
+    about = {"pull": head.pull, "title": head.title, "untrusted": head.untrusted} if head.pull else {}
+    shown = f"{head.title} ({head.sha[:12]})" if head.pull else f"against {head.base[:12]}"
+    return Item(
+        id=identity("item", project.slug, "review", content),
+        project=project.slug,
+        job="review",
+        key=head.key,
+        digest=content,
+        title=f"{head.key} {shown}",
+        revision=head.sha,
+        priority=settings.priority,
+        payload={
+            "branch": head.branch,
+            "against": head.against,
+            "base": head.base,
+            **about,
+            **(remember(project.repository, head, record, rules) if head.base else {}),
+        },
+    )
+
+
+def _head(repository: Repository, item: Item) -> Head:
+    """The item's head. What was not here when the item was found may be by now.
+
+    Raises:
+        RepositoryError: it is not here.
+    """
+    payload = item.payload
+    base = payload["base"]
+    if not base:
+        base = repository.merge_base(payload["against"], item.revision)
+        if base is None:
+            raise RepositoryError(
+                f"{item.key} at {item.revision[:12]}, or its base, is not here", "A run fetches it."
+            )
+    return Head(
+        item.key,
+        payload["branch"],
+        item.revision,
+        payload["against"],
+        base,
+        payload.get("pull", 0),
+        payload.get("title", ""),
+        payload.get("untrusted", False),
+    )
+
+
 def _rules(settings: JobSettings) -> str:
     """By which rules a part is reviewed: what must be equal for an earlier review to count."""
     mark = digest(POLICY, questions_version(), str(settings.passes), str(settings.votes))
@@ -132,8 +175,8 @@ def _rules(settings: JobSettings) -> str:
 
 
 def _view(project: Project, item: Item) -> _View:
-    repository, settings, payload = project.repository, project.job, item.payload
-    head = Head(item.key, payload["branch"], item.revision, payload["against"], payload["base"])
+    repository, settings = project.repository, project.job
+    head = _head(repository, item)
     change = read_change(repository, head.base, head.sha, settings.exclude)
     known = recall(repository, item, change, settings.exclude)
     seen = {part.content for part in known.parts}

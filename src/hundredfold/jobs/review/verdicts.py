@@ -1,4 +1,8 @@
-"""From checked claims to findings and the one proposal: what enough passes said, most severe first."""
+"""From checked claims to findings and the one proposal: what enough passes said, most severe first.
+
+Of a branch it is one comment. Of a pull request it is one review: its remarks stand in the diff, and its text
+is the verdict. It never approves or blocks on the forge: that is a person's to do.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ from hundredfold import payloads
 from hundredfold.evidence.fingerprints import Mark, fingerprints
 from hundredfold.evidence.secrets import redact
 from hundredfold.evidence.voting import MAX_COMMENTS, Comment, cluster
+from hundredfold.forges.subject import requirements
 from hundredfold.jobs.changes import Part
 from hundredfold.jobs.review.claims import Claim
 from hundredfold.jobs.review.heads import Head
@@ -113,11 +118,11 @@ def proposals_of(
     *,
     complete: bool,
 ) -> tuple[Proposal, ...]:
-    """One comment with the verdict on this very head, and a private advisory per security finding.
+    """One comment or review with the verdict on this very head, and a private advisory per security finding.
 
-    There is no comment if there is nothing to say and the review could not be finished.
+    There is none if there is nothing to say and the review could not be finished.
     """
-    bound = {f"head:{head.branch}": head.sha} if head.branch else {"commit": head.sha}
+    bound = _bound(head)
     shown = sorted(
         (one for one in findings if not one.private),
         key=lambda one: (SEVERITIES.index(one.severity), -int(one.extra["votes"]), -one.confidence, one.id),
@@ -125,7 +130,8 @@ def proposals_of(
     made = [_advisory(item, one, bound) for one in findings if one.private]
     if shown or complete:
         number = "no comments" if not shown else f"{len(shown)} comment{'s' * (len(shown) > 1)}"
-        told = shown[:cap]
+        told = shown[: min(cap, payloads.MAX_INLINE)]
+        payload = _payload(head, told)
         made.insert(
             0,
             Proposal(
@@ -133,13 +139,13 @@ def proposals_of(
                 project=item.project,
                 job=item.job,
                 item=item.id,
-                type="comment",
+                type="review" if head.pull else "comment",
                 title=f"Review of {head.key} at {head.sha[:12]}: {number}",
                 body=body(head, told, len(shown) - len(told), coverage, complete=complete),
                 findings=tuple(one.id for one in told),
                 preconditions=bound,
                 review_minutes=minutes(len(told)),
-                payload=payloads.Comment(branch=head.branch, head=head.sha) if head.branch else None,
+                payload=payload,
             ),
         )
     return tuple(made)
@@ -161,7 +167,7 @@ def body(
     if counted["not_looked_at"]:
         looked += f"; nobody looked at {counted['not_looked_at']} others"
     out = [f"**{verdict if complete else verdict + ', and not finished'}** · {against}", f"{looked}."]
-    out += [comment(one) for one in told]
+    out += [_listed(told)] if head.pull and told else [comment(one) for one in told]
     if beyond:
         out.append(f"{beyond} more, less severe or with fewer votes, are not shown.")
     return "\n\n".join(out) + "\n"
@@ -187,6 +193,54 @@ def comment(finding: Finding) -> str:
     if finding.recommendation:
         out.append(f"Suggestion: {finding.recommendation}")
     return "\n\n".join(out)
+
+
+def _bound(head: Head) -> dict[str, str]:
+    """What must still hold for a verdict on this head to be told."""
+    if head.pull:
+        return requirements(head.pull, state="open", head=head.sha)
+    return {f"head:{head.branch}": head.sha} if head.branch else {"commit": head.sha}
+
+
+def _payload(head: Head, told: Sequence[Finding]) -> payloads.Review | payloads.Comment | None:
+    if head.pull:
+        return payloads.Review(
+            number=head.pull, head=head.sha, comments=tuple(_inline(one) for one in told if _placeable(one))
+        )
+    return payloads.Comment(branch=head.branch, head=head.sha) if head.branch else None
+
+
+def _placeable(finding: Finding) -> bool:
+    """A comment in a diff names its file; a path that no forge could mean stays in the review's text."""
+    path = finding.extra["anchor"]["path"]
+    return bool(path) and path.isprintable() and not path.startswith("/") and ".." not in path.split("/")
+
+
+def _inline(finding: Finding) -> payloads.InlineComment:
+    anchor, extra = finding.extra["anchor"], finding.extra
+    by = f"{extra['votes']} of {extra['passes']} passes"
+    kind = finding.rule.removeprefix("review/")
+    out = [f"**{finding.title}** · {finding.severity} · {kind} · {by}", finding.description]
+    if finding.recommendation:
+        out.append(f"Suggestion: {finding.recommendation}")
+    return payloads.InlineComment(
+        path=anchor["path"],
+        body="\n\n".join(out),
+        side=anchor["side"],
+        start_line=anchor["start_line"],
+        end_line=anchor["end_line"],
+    )
+
+
+def _listed(told: Sequence[Finding]) -> str:
+    """What the comments in the diff are, a line each; in full only what can't stand there."""
+    lines = [
+        f"- **{one.severity}** {one.title} · `{one.extra['anchor']['path'].replace('`', '´')}`"
+        for one in told
+        if _placeable(one)
+    ]
+    apart = [comment(one) for one in told if not _placeable(one)]
+    return "\n\n".join(filter(None, ["\n".join(lines), *apart]))
 
 
 def _advisory(item: Item, finding: Finding, bound: dict[str, str]) -> Proposal:

@@ -46,6 +46,7 @@ class Repo:
     created: int
     git: BareRepository
     private: bool = False
+    parent: str = ""  # owner/name of what it is a fork of
     pushed: int = 0
     issues: dict[int, Issue] = field(default_factory=dict)
     labels: dict[str, Label] = field(default_factory=dict)  # by lower-case name
@@ -187,6 +188,16 @@ class Hub:
         self.repos[full_name.lower()] = made
         for label, color in (("bug", "d73a4a"), ("duplicate", "cfd3d7"), ("wontfix", "ffffff")):
             made.labels[label] = Label(self.next_id(), label, color)
+        return made
+
+    def fork(self, repo: Repo, owner: str) -> Repo:
+        """A fork of the repository in somebody's account, with its default branch."""
+        made = self.repo(f"{owner}/{repo.name}", default_branch=repo.default_branch, by=owner)
+        made.git.share(repo.git)
+        made.parent = repo.full_name
+        branch = f"refs/heads/{repo.default_branch}"
+        if tip := repo.git.ref(branch):
+            made.git.set_ref(branch, tip)
         return made
 
     def find_repo(self, owner: str, name: str) -> Repo | None:

@@ -92,6 +92,7 @@ class Pull:
     head_sha: str
     base_ref: str
     base_sha: str
+    head_repo: str = ""  # owner/name of the fork it comes from; "": this repository
     draft: bool = False
     merged: int | None = None
     merged_by: str | None = None

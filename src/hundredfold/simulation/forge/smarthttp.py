@@ -11,7 +11,7 @@ from aiohttp import web
 from hundredfold.simulation.forge.api.call import Refused
 from hundredfold.simulation.forge.hub import Hub, Repo
 from hundredfold.simulation.forge.identity import actor_of
-from hundredfold.simulation.forge.pushes import moved
+from hundredfold.simulation.forge.pushes import moved, show_heads
 
 _ASK = {"WWW-Authenticate": 'Basic realm="GitHub"'}
 
@@ -40,6 +40,8 @@ def handler(hub: Hub) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
             return _logged(hub, http, operation, web.Response(status=status))
         login = actor.login if actor is not None else ""
         before = repo.git.refs() if pushes else {}
+        if not pushes and http.method == "GET":
+            show_heads(repo)
         response = await _backend(repo, http, where["tail"], login)
         if pushes and http.method == "POST":
             after = repo.git.refs()

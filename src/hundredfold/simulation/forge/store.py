@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 from hundredfold.gitcommand import Git, in_git_folder
 
+PULLS = "refs/pull/"
 _SHA = re.compile(r"[0-9a-f]{40}")
 _FIELDS = "%H%x00%T%x00%P%x00%an%x00%ae%x00%at%x00%cn%x00%ce%x00%ct%x00%B"
 
@@ -37,6 +39,11 @@ class BareRepository:
         for key in ("http.receivepack", "uploadpack.allowAnySHA1InWant"):
             made.run("config", key, "true")
         return made
+
+    def share(self, other: BareRepository) -> None:
+        """Keep the objects in the other's store, as GitHub does with those of a fork."""
+        shutil.rmtree(self.folder / "objects")
+        (self.folder / "objects").symlink_to(other.folder / "objects")
 
     def run(self, *arguments: str, stdin: bytes = b"", environment: dict[str, str] | None = None) -> bytes:
         """Run git and return its output.
@@ -66,9 +73,12 @@ class BareRepository:
         return None
 
     def refs(self, prefix: str = "refs/") -> dict[str, str]:
-        """Every ref below the prefix with what it points to."""
+        """Every ref below the prefix with what it points to; those of pull requests only if asked for."""
         lines = self.text("for-each-ref", "--format=%(refname) %(objectname)", prefix).splitlines()
-        return dict(line.split(" ", 1) for line in lines)
+        found = dict(line.split(" ", 1) for line in lines)
+        if prefix.startswith(PULLS):
+            return found
+        return {name: sha for name, sha in found.items() if not name.startswith(PULLS)}
 
     def ref(self, name: str) -> str | None:
         """What a full ref name points to."""

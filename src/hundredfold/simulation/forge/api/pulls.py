@@ -97,10 +97,12 @@ def new_pull(
     base: tuple[str, str],
     *,
     at: int | None = None,
+    fork: Repo | None = None,
 ) -> Issue:
-    """Number and keep a new pull request; head and base are a branch and its sha."""
+    """Number and keep a new pull request, from a fork or the repository's own; head and base are a branch and
+    its sha."""
     made = new_issue(hub, repo, user, title, body, at=at)
-    made.pull = Pull(hub.next_id(), *head, *base)
+    made.pull = Pull(hub.next_id(), *head, *base, head_repo=fork.full_name if fork else "")
     return made
 
 

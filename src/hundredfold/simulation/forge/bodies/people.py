@@ -168,7 +168,7 @@ def minimal_repository(hub: Hub, repo: Repo) -> Body:
         "owner": user(hub, repo.owner),
         "html_url": html(hub, repo),
         "description": None,
-        "fork": False,
+        "fork": bool(repo.parent),
         "url": base,
         **{name: f"{base}{path}" for name, path in _LINKS.items()},
     }

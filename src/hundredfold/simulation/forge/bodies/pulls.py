@@ -52,7 +52,7 @@ def pull(hub: Hub, repo: Repo, one: Issue, *, whole: bool = False, repo_body: Bo
         "requested_teams": [],
         "milestone": None,
         "draft": found.draft,
-        "head": _end(hub, repo, found.head_ref, found.head_sha, shown),
+        "head": _head(hub, repo, found, shown),
         "base": _end(hub, repo, found.base_ref, found.base_sha, shown),
         "created_at": stamp(one.created),
         "updated_at": stamp(one.updated),
@@ -82,6 +82,13 @@ def of(one: Issue) -> Pull:
     """The pull request of an issue that is one."""
     assert one.pull is not None, f"#{one.number} is no pull request"
     return one.pull
+
+
+def _head(hub: Hub, repo: Repo, found: Pull, shown: Body) -> Body:
+    fork = hub.repos.get(found.head_repo.lower()) if found.head_repo else None
+    if fork is not None:
+        return _end(hub, fork, found.head_ref, found.head_sha, repository(hub, fork))
+    return _end(hub, repo, found.head_ref, found.head_sha, shown)
 
 
 def _end(hub: Hub, repo: Repo, ref: str, sha: str, shown: Body) -> Body:
