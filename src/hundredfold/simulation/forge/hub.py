@@ -46,7 +46,6 @@ class Repo:
     created: int
     git: BareRepository
     private: bool = False
-    parent: str = ""  # owner/name of what it is a fork of
     pushed: int = 0
     issues: dict[int, Issue] = field(default_factory=dict)
     labels: dict[str, Label] = field(default_factory=dict)  # by lower-case name
@@ -61,6 +60,7 @@ class Repo:
     sarifs: dict[str, Sarif] = field(default_factory=dict)
     analyses: dict[int, Analysis] = field(default_factory=dict)
     advisories: dict[str, Advisory] = field(default_factory=dict)
+    parent: str = ""  # owner/name of what it is a fork of
     next_number: int = 1
     version: int = 0
     listings: dict[object, tuple[int, list[Any]]] = field(default_factory=dict)
