@@ -80,7 +80,7 @@ class AcpSettings(Section, frozen=True):
     #: the API that it calls
     api: Api = "responses"
     #: its environment, e.g. OPENAI_BASE_URL = "{gateway}"; nothing of yours reaches it otherwise
-    environment: dict[str, str] = {}
+    environment: dict[str, str] = field(default_factory=dict)
 
 
 class Budget(Section, frozen=True):

@@ -1,4 +1,4 @@
-"""The job `review`: a branch against its base, read by several agents; what enough of them say is told."""
+"""The job `review`: a branch or pull request against its base, read by several agents; votes decide."""
 
 from hundredfold.jobs.review.job import ReviewJob
 
