@@ -19,18 +19,9 @@ from hundredfold.prices.book import PriceBook, load_book
 from hundredfold.prices.rows import PriceRow, Rates
 from hundredfold.store.database import Database, open_database, sqlite_url
 from hundredfold.store.tables.ledger import rollups
+from hundredfold.usage.deltas import DAY, DAY_AND_ATTEMPT, KEYED, QUARTER, SUMMED
 from hundredfold.usage.ledger import SOURCES, STATUSES, Entry, Ledger
-from hundredfold.usage.rollups import (
-    DAY,
-    DAY_AND_ATTEMPT,
-    KEYED,
-    QUARTER,
-    SUMMED,
-    adopt,
-    edges_of,
-    raw_sums,
-    rebuild,
-)
+from hundredfold.usage.rollups import adopt, edges_of, raw_sums, rebuild
 from hundredfold.usage.spend import bill
 from hundredfold.usage.sums import Window, local_day
 from hundredfold.vocabulary import Usage

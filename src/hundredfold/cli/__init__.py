@@ -6,6 +6,7 @@ code; any other exception is a bug and shows its traceback.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -83,6 +84,7 @@ def main() -> None:
     if sys.argv[1:] in ([], ["--help"], ["-h"]):
         sys.stdout.write(overview())
         sys.exit(0)
+    gc.set_threshold(50_000)  # what is loaded stays; looking for garbage in it would be a tenth of the start
     try:
         code = application()(result_action="return_value")
     except HundredfoldError as error:

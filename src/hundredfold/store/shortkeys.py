@@ -6,22 +6,21 @@ unique index works on them. The first byte says how the rest is to be read.
 
 from __future__ import annotations
 
+import re
+
 _PLAIN = b"\x00"
 #: beginnings of keys that hexadecimal digits follow; a number is never given to another word
 _WORDS = {1: "resp_", 2: "intent:", 3: "chatcmpl-", 4: "gen-", 5: ""}
+_NUMBERS = {word: bytes((number,)) for number, word in _WORDS.items()}
+_worded = re.compile(rf"({'|'.join(_WORDS.values())})([0-9a-f]+)").fullmatch
 
 
 def shortened(key: str) -> bytes:
     """The key as bytes."""
-    for number, word in _WORDS.items():
-        if key.startswith(word) and (word or "_" not in key):
-            digits = key[len(word) :]
-            try:
-                raw = bytes.fromhex(digits)
-            except ValueError:
-                break
-            return bytes((number,)) + raw if digits and raw.hex() == digits else _PLAIN + key.encode()
-    return _PLAIN + key.encode()
+    found = _worded(key)
+    if found is None or len(found[2]) % 2:
+        return _PLAIN + key.encode()
+    return _NUMBERS[found[1]] + bytes.fromhex(found[2])
 
 
 def lengthened(raw: bytes) -> str:

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 MIGRATIONS = Path(__file__).with_name("migrations")
 #: how every connection to SQLite is set up
 PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=30000")
-#: for many rows at once: temporary tables in memory, 32 MB of pages, fewer checkpoints
-_BULK = ("temp_store=MEMORY", "cache_size=-32768", "wal_autocheckpoint=8192")
+#: for many rows at once, which refer to nothing but what their own transaction found or made: 32 MB of pages,
+#: fewer checkpoints
+_BULK = ("foreign_keys=OFF", "cache_size=-32768", "wal_autocheckpoint=8192")
 
 
 class Statements(Protocol):

@@ -22,9 +22,10 @@ from hundredfold.store.shortkeys import shortened
 from hundredfold.store.tables.ledger import bookings, providers, requests, routes
 from hundredfold.store.text import storable
 from hundredfold.usage.consistency import consistent as consistent
+from hundredfold.usage.deltas import SUMMED, Deltas
 from hundredfold.usage.pricing import priced_groups
-from hundredfold.usage.rollups import SUMMED, Deltas, edges_of, lock_ledger
-from hundredfold.usage.rollups import Row as Counted
+from hundredfold.usage.rollups import edges_of, lock_ledger
+from hundredfold.usage.rollups import write as write_rollups
 from hundredfold.usage.sums import STATUSES as STATUSES
 from hundredfold.usage.sums import Scope, Window
 from hundredfold.vocabulary import Limit, RequestStatus, Tier, Usage
@@ -155,17 +156,17 @@ class Ledger:
             before = best.get(row[:2])
             if before is None or before[2:4] < row[2:4]:
                 best[row[:2]] = row
-                deltas.add(_counted(row))
+                deltas.add((row,))
                 if before is not None:
                     superseded += 1
-                    deltas.take(_counted(before))
+                    deltas.take((before,))
         if new:
             if self._database.is_sqlite:
                 connection.exec_driver_sql(_INSERT_SQLITE, new)
             else:
                 columns = [list(column) for column in zip(*new, strict=True)]
                 connection.exec_driver_sql(_INSERT_POSTGRESQL, tuple(columns))
-            deltas.write(self._database, connection)
+            write_rollups(self._database, connection, deltas)
         return len(new), superseded
 
     def _existing(self, connection: sa.Connection, keys: Sequence[bytes]) -> Iterator[_Row]:
@@ -258,13 +259,6 @@ def _row(entry: Entry, provider: int, booking: int, route: int) -> _Row:
 
 def _as_row(found: Any) -> _Row:
     return (bytes(found[0]), *found[1:])
-
-
-def _counted(row: _Row) -> Counted:
-    """What rollups need of a row."""
-    floors = (row[_AT + 10] or 0, row[_AT + 11] or 0)
-    counted = (row[_AT], row[_ATTEMPT] or 0, row[_AT + 2], row[_AT + 3], row[3], *row[_AT + 4 : _AT + 10])
-    return (*counted, *floors)
 
 
 def _under(scope: str) -> Scope:

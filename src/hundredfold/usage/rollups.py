@@ -12,31 +12,30 @@ transaction.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 
 from hundredfold.store.database import Database
 from hundredfold.store.tables.ledger import current_requests, requests, rollup_edges, rollups
-
-QUARTER_US = 900_000_000
-DAY_US = 86_400_000_000
-QUARTERS_A_DAY = 96
-QUARTER, DAY, DAY_AND_ATTEMPT = 0, 1, 2
-#: what is added up, in the order of the columns
-SUMMED = (
-    *("input", "cached", "cache_write", "cache_write_1h", "output", "reasoning"),
-    *("floor_input", "floor_output"),
+from hundredfold.usage.deltas import (
+    DAY,
+    DAY_AND_ATTEMPT,
+    KEYED,
+    NAMES,
+    ON_CONFLICT,
+    QUARTER,
+    QUARTER_US,
+    QUARTERS_A_DAY,
+    SUMMED,
+    UPSERT,
+    Deltas,
 )
-KEYED = ("slot", "attempt", "booking", "route", "status", "band", "kinds")
+
+DAY_US = 86_400_000_000
 _LOCK = 7355609
 #: a ledger of so many rows is rebuilt in about a second
 FEW = 50_000
-
-Key = tuple[int, int, int, int, int, int, int]  # as KEYED
-#: at_us, attempt, booking, route, status, then as SUMMED
-Row = tuple[int, int, int, int, int, int, int, int, int, int, int, int, int]
 
 
 def lock_ledger(database: Database, connection: sa.Connection) -> None:
@@ -50,82 +49,24 @@ def edges_of(connection: sa.Connection) -> tuple[int, ...]:
     return tuple(connection.execute(sa.select(rollup_edges.c.over).order_by(rollup_edges.c.over)).scalars())
 
 
-def kinds_of(input_: int, cached: int, write: int, write_1h: int, output: int) -> int:
-    """A mask of the kinds of token used: 1 plain input, 2 cached, 4 written for minutes, 8 written for an
-    hour, 16 output."""
-    return (
-        (input_ > cached + write)
-        + 2 * (cached > 0)
-        + 4 * (write > write_1h)
-        + 8 * (write_1h > 0)
-        + 16 * (output > 0)
-    )
-
-
-class Deltas:
-    """Changes of the sums that one transaction makes, collected before they are written."""
-
-    def __init__(self, edges: Sequence[int]) -> None:
-        self._edges = list(edges)
-        self._sums: dict[Key, list[int]] = {}
-
-    def add(self, row: Row) -> None:
-        """A row became current."""
-        sums = self._of(row)
-        sums[0] += 1
-        for place, tokens in enumerate(row[5:], 1):
-            if tokens:
-                sums[place] += tokens
-
-    def take(self, row: Row) -> None:
-        """A row is current no more."""
-        sums = self._of(row)
-        sums[0] -= 1
-        for place, tokens in enumerate(row[5:], 1):
-            if tokens:
-                sums[place] -= tokens
-
-    def write(self, database: Database, connection: sa.Connection) -> None:
-        """Bring the rollups in step."""
-        for grain, span, by_attempt in ((QUARTER, 1, 0), (DAY, QUARTERS_A_DAY, 0), (DAY_AND_ATTEMPT, 96, 1)):
-            folded: dict[Key, list[int]] = {}
-            for key, sums in self._sums.items():
-                coarse = (key[0] // span, key[1] * by_attempt, *key[2:])
-                there = folded.get(coarse)
-                if there is None:
-                    folded[coarse] = sums[:]
-                else:
-                    folded[coarse] = [a + b for a, b in zip(there, sums, strict=True)]
-            rows = [(grain, *key, *sums) for key, sums in sorted(folded.items()) if any(sums)]
-            if not rows:
-                continue
-            if database.is_sqlite:
-                connection.exec_driver_sql(_UPSERT_SQLITE, rows)
-            else:
-                columns = [list(column) for column in zip(*rows, strict=True)]
-                connection.exec_driver_sql(_UPSERT_POSTGRESQL, tuple(columns))
-
-    def _of(self, row: Row) -> list[int]:
-        at_us, attempt, booking, route, status, input_, cached, write, write_1h, output = row[:10]
-        band = bisect_left(self._edges, input_)
-        kinds = kinds_of(input_, cached, write, write_1h, output)
-        key = (at_us // QUARTER_US, attempt, booking, route, status, band, kinds)
-        sums = self._sums.get(key)
-        if sums is None:
-            sums = self._sums[key] = [0] * (1 + len(SUMMED))
-        return sums
+def write(database: Database, connection: sa.Connection, deltas: Deltas) -> None:
+    """Bring the rollups in step with what a transaction changed."""
+    rows = list(deltas.rows())
+    if not rows:
+        return
+    if database.is_sqlite:
+        connection.exec_driver_sql(UPSERT, rows)
+    else:
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        connection.exec_driver_sql(_UPSERT_POSTGRESQL, tuple(columns))
 
 
 #: types by the names that PostgreSQL knows too; its dialect's module would cost every bill its import
-_COLUMNS = {column.name: str(column.type) for column in rollups.columns}
-_ADDED = ", ".join(f"{name} = rollups.{name} + excluded.{name}" for name in ("requests", *SUMMED))
-_ON_CONFLICT = f"ON CONFLICT (grain, {', '.join(KEYED)}) DO UPDATE SET {_ADDED}"
-_UPSERT_SQLITE = (
-    f"INSERT INTO rollups ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' for _ in _COLUMNS)}) {_ON_CONFLICT}"  # noqa: S608
-)
+_TYPES = {column.name: str(column.type) for column in rollups.columns}
+# Whole columns in one statement, not a statement a row.
 _UPSERT_POSTGRESQL = (
-    f"INSERT INTO rollups ({', '.join(_COLUMNS)}) SELECT * FROM unnest("  # noqa: S608
-    f"{', '.join(f'%s::{kind}[]' for kind in _COLUMNS.values())}) {_ON_CONFLICT}"
+    f"INSERT INTO rollups ({', '.join(NAMES)}) SELECT * FROM unnest("  # noqa: S608
+    f"{', '.join(f'%s::{_TYPES[name]}[]' for name in NAMES)}) {ON_CONFLICT}"
 )
 
 

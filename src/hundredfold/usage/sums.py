@@ -19,17 +19,8 @@ from msgspec import Struct
 from hundredfold.prices.book import PriceBook
 from hundredfold.store.tables.ledger import bookings, current_requests, routes
 from hundredfold.store.tables.work import attempts
-from hundredfold.usage.rollups import (
-    DAY,
-    DAY_AND_ATTEMPT,
-    DAY_US,
-    QUARTER,
-    QUARTER_US,
-    QUARTERS_A_DAY,
-    SUMMED,
-    edges_of,
-    raw_sums,
-)
+from hundredfold.usage.deltas import DAY, DAY_AND_ATTEMPT, QUARTER, QUARTER_US, QUARTERS_A_DAY, SUMMED
+from hundredfold.usage.rollups import DAY_US, edges_of, raw_sums
 from hundredfold.vocabulary import RequestStatus, Tier, Usage
 
 #: what the number in `requests.status` stands for, the best last: it supersedes those before it

@@ -27,6 +27,7 @@ from hundredfold.usage.importers.protocol import (
     Threads,
     at_us,
     impossible,
+    merged,
     possible,
 )
 from hundredfold.vocabulary import Tier, digest
@@ -157,8 +158,8 @@ class Session:
         output = tokens.output_tokens or 0
         reasoning = (tokens.output_tokens_details and tokens.output_tokens_details.thinking_tokens) or 0
         counts = (input_, cached, write, write_1h, output, reasoning)
-        plain = tokens.input_tokens or 0
-        if wrong := impossible(plain, 0, 0, 0, output, 0) or impossible(*counts):
+        if wrong := impossible(*counts):
+            wrong = impossible(tokens.input_tokens or 0, 0, 0, 0, output, 0) or wrong
             self._complain(offset, f"{wrong}; what is possible of it is counted")
             counts = possible(*counts)
         served = _served(tokens)
@@ -175,13 +176,6 @@ class Session:
 def _place(model: str | None, served: str, cwd: str | None) -> Place:
     tier: Tier = "batch" if served == "batch" else "fast" if served == "fast" else "standard"
     return Place("anthropic", "messages", model or "unknown", tier, served, "claude", cwd or "")
-
-
-def merged(one: Row, other: Row) -> Row:
-    """Of two sightings of a request the one with the larger output, at the earlier time."""
-    larger = max(one, other, key=lambda row: (row[7], row[3:]))
-    first = min(one[2], other[2])
-    return larger if larger[2] == first else (*larger[:2], first, *larger[3:])
 
 
 def _written(tokens: _Tokens) -> tuple[int, int]:

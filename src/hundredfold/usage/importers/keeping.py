@@ -1,8 +1,8 @@
 """Putting what was read into the ledger, in bulk: rows, rollups, threads and cursors in one transaction.
 
-It keeps what `usage.ledger` promises (a better source counts, whichever came first; rollups are in step) with
-set-wise statements over temporary tables, since the rows of a large log are many. Several sightings of one
-request in logs make one row: it has the largest output seen and the earliest time, whatever was read first.
+It keeps what `usage.ledger` promises: a better source counts, whichever came first, and rollups are in step.
+Several sightings of one request in logs make one row: it has the largest output seen and the earliest time,
+whatever was read first. Rows go in by the order of their keys, which is that of the index.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from msgspec import Struct
 from hundredfold.store.shortkeys import shortened
 from hundredfold.store.statements import Statements, Store
 from hundredfold.store.text import storable
-from hundredfold.usage.importers.protocol import Place, Row, Thread
+from hundredfold.usage.deltas import UPSERT, Deltas
+from hundredfold.usage.importers.protocol import Place, Row, Thread, merged
 from hundredfold.usage.importers.reading import Cursor
 
 #: the numbers of `usage.ledger`: source "rollout", status "settled"
@@ -25,18 +26,9 @@ _COUNTED = ("input", "cached", "cache_write", "cache_write_1h", "output", "reaso
 _FLOORS = ("floor_input", "floor_output")
 _BOOKED = ("project", "job", "agent", "person", "payer", "cost_centre", "path", "api_key", "label")
 _ROUTED = ("provider", "dialect", "model", "served_model", "tier", "served_tier", "simulated")
-_INCOMING = ("key", "provider", "at_us", "attempt", "booking", "route", *_COUNTED)
-_MOVED = ("sign", "at_us", "attempt", "booking", "route", "status", *_COUNTED, *_FLOORS)
-_KEYED = ("slot", "attempt", "booking", "route", "status", "band", "kinds")
-_SUMS = ("requests", *_COUNTED, *_FLOORS)
-_QUARTER_US, _QUARTERS_A_DAY = 900_000_000, 96
-
-# As `usage.rollups.kinds_of`.
-_KINDS = (
-    "CASE WHEN input > cached + cache_write THEN 1 ELSE 0 END + CASE WHEN cached > 0 THEN 2 ELSE 0 END"
-    " + CASE WHEN cache_write > cache_write_1h THEN 4 ELSE 0 END"
-    " + CASE WHEN cache_write_1h > 0 THEN 8 ELSE 0 END + CASE WHEN output > 0 THEN 16 ELSE 0 END"
-)
+_NEW = ("key", "provider", "source", "status", "at_us", "attempt", "booking", "route", *_COUNTED)
+#: keys asked for in one statement; SQLite before 3.32 takes no more values
+_ASKED = 500
 
 
 class Booked(Struct, frozen=True):
@@ -63,7 +55,7 @@ class Kept(Struct):
     outranked: int = 0
 
 
-#: key, provider, at_us, booking, route, then as `_COUNTED`
+#: a row of `requests`: as `_NEW`, of one that is there also `_FLOORS`
 _Line = tuple[Any, ...]
 
 
@@ -89,10 +81,11 @@ class Keeper:
         """Collect rows; a request that is there already keeps its largest output and earliest time."""
         numbers = [self._places.setdefault(place, len(self._places)) for place in places]
         tables = [self._rows.setdefault(place.provider, {}) for place in places]
-        for key, place, *rest in rows:
-            there = tables[place]
-            row: Row = (key, numbers[place], *rest)  # type: ignore[assignment]
-            there[key] = _larger(there[key], row) if key in there else row
+        for key, place, at_us, *counts in rows:
+            row: Row = (key, numbers[place], at_us, *counts)  # type: ignore[assignment]
+            there = tables[place].setdefault(key, row)
+            if there is not row:
+                tables[place][key] = merged(there, row)
 
     def stand(self, cursor: Cursor, threads: Iterable[Thread]) -> None:
         """Where a file stands whose rows were all added."""
@@ -125,54 +118,53 @@ class Keeper:
             for key, place, at_us, *counts in rows.values():
                 provider, booking, route = ids[place]
                 raw = shortened(key if key.isascii() and "\0" not in key else storable(key))
-                lines.append((raw, provider, at_us, attempt, booking, route, *counts))
-        lines.sort(key=itemgetter(0))  # the order of the index they go into
-        _temporary_tables(statements)
-        statements.many(_insert("incoming", _INCOMING), lines)
-        there = statements.all(_THERE)
-        if there:
-            self._reconcile(statements, lines, there)
-        self.kept.new += statements.run(_TAKE_IN)
-        _roll_up(statements)
+                lines.append((raw, provider, ROLLOUT, SETTLED, at_us, attempt, booking, route, *counts))
+        lines.sort(key=itemgetter(0))
+        there = _there(statements, [line[0] for line in lines])
+        new, counted, gone = self._reconcile(statements, lines, there) if there else (lines, lines, [])
+        self.kept.new += len(new)
+        statements.many(_insert("requests", _NEW), new)
+        deltas = Deltas(
+            [int(row[0]) for row in statements.all("SELECT over FROM rollup_edges ORDER BY over")]
+        )
+        deltas.add(counted)
+        deltas.take(gone)
+        statements.many(UPSERT, list(deltas.rows()))
 
     def _reconcile(
-        self, statements: Statements, lines: Sequence[_Line], there: Sequence[tuple[Any, ...]]
-    ) -> None:
-        """Deal with requests that the ledger knows, and take them out of what is incoming."""
-        known: dict[tuple[bytes, int], list[tuple[Any, ...]]] = {}
-        for row in there:
-            known.setdefault((bytes(row[0]), row[1]), []).append(row)
-        by_identity = {line[:2]: line for line in lines if line[:2] in known}
-        moved: list[tuple[Any, ...]] = []
-        fresh: list[_Line] = []
-        for identity, rows in known.items():
-            line = by_identity[identity]
-            best = max(rows, key=lambda row: (row[2], row[3]))
-            ours = next((row for row in rows if row[2:4] == (ROLLOUT, SETTLED)), None)
+        self, statements: Statements, lines: Iterable[_Line], there: dict[_Line, list[_Line]]
+    ) -> tuple[list[_Line], list[_Line], list[_Line]]:
+        """Which lines are new, which rows are to be counted and which no more; rows that grow are written."""
+        new: list[_Line] = []
+        counted: list[_Line] = []
+        gone: list[_Line] = []
+        for line in lines:
+            rows = there.get(line[:2])
+            if rows is None:
+                new.append(line)
+                counted.append(line)
+                continue
+            best = max(rows, key=itemgetter(2, 3))
+            ours = next((row for row in rows if row[2:4] == line[2:4]), None)
             if ours is None:
-                fresh.append(line)
-                if (best[2], best[3]) < (ROLLOUT, SETTLED):
-                    moved += [_signed(-1, best), (1, *line[2:6], SETTLED, *line[6:], 0, 0)]
+                new.append(line)
+                if best[2:4] < line[2:4]:
+                    counted.append(line)
+                    gone.append(best)
                 else:
                     self.kept.outranked += 1
                 continue
-            grown = (line[10], line[6:]) > (ours[12], tuple(ours[8:14]))
-            at_us = min(line[2], ours[4])
+            grown = (line[12], line[8:]) > (ours[12], ours[8:14])
+            at_us = min(line[4], ours[4])
             if not grown and at_us == ours[4]:
                 continue
-            counts = line[6:] if grown else tuple(ours[8:14])
-            values = (at_us, *counts, identity[0], identity[1], ROLLOUT, SETTLED)
-            statements.run(_GROW, values)
+            counts = line[8:] if grown else ours[8:14]
+            statements.run(_GROW, (at_us, *counts, *line[:4]))
             self.kept.grown += 1
             if best is ours:
-                moved += [_signed(-1, ours), (1, at_us, *ours[5:8], SETTLED, *counts, 0, 0)]
-        statements.many("DELETE FROM incoming WHERE key = ? AND provider = ?", list(known))
-        if fresh:
-            rows_in = [(line[0], line[1], ROLLOUT, SETTLED, *line[2:]) for line in fresh]
-            statements.many(_insert("requests", _NEW), rows_in)
-            self.kept.new += len(fresh)
-        if moved:
-            statements.many(_insert("moved", _MOVED), moved)
+                counted.append((*ours[:4], at_us, *ours[5:8], *counts))
+                gone.append(ours)
+        return new, counted, gone
 
     def _interned(self, statements: Statements, place: Place) -> tuple[int, int, int]:
         """The numbers of the place's provider, booking and route."""
@@ -188,36 +180,27 @@ class Keeper:
         return found
 
 
-def _larger(one: Row, other: Row) -> Row:
-    """Of two sightings of a request the one with the larger output, at the earlier time."""
-    larger = max(one, other, key=lambda row: (row[7], row[3:]))
-    first = min(one[2], other[2])
-    return larger if larger[2] == first else (larger[0], larger[1], first, *larger[3:])
-
-
-_NEW = ("key", "provider", "source", "status", *_INCOMING[2:])
-_THERE = (
-    "SELECT r.key, r.provider, r.source, r.status, r.at_us, r.attempt, r.booking, r.route, "  # noqa: S608
-    + ", ".join(f"r.{name}" for name in (*_COUNTED, *_FLOORS))
-    + " FROM incoming AS i JOIN requests AS r ON r.key = i.key AND r.provider = i.provider"
-)
-_TAKE_IN = (
-    f"INSERT INTO requests ({', '.join(_NEW)}) SELECT key, provider, {ROLLOUT}, {SETTLED}, "  # noqa: S608
-    f"{', '.join(_INCOMING[2:])} FROM incoming"
-)
-_ALL_MOVED = (
-    f"(SELECT {', '.join(_MOVED)} FROM moved UNION ALL SELECT 1, at_us, attempt, booking, route, {SETTLED}, "  # noqa: S608
-    f"{', '.join(_COUNTED)}, 0, 0 FROM incoming) AS m"
-)
 _GROW = (
     f"UPDATE requests SET at_us = ?, {', '.join(f'{name} = ?' for name in _COUNTED)} "  # noqa: S608
     "WHERE key = ? AND provider = ? AND source = ? AND status = ?"
 )
+_THERE = (
+    f"SELECT {', '.join((*_NEW, *_FLOORS))} FROM requests "  # noqa: S608
+    f"WHERE key IN ({', '.join('?' for _ in range(_ASKED))})"
+)
 
 
-def _signed(sign: int, row: Sequence[Any]) -> tuple[Any, ...]:
-    """A row as `_THERE` gives it, as one of `moved`."""
-    return (sign, *row[4:8], row[3], *row[8:14], row[14] or 0, row[15] or 0)
+def _there(statements: Statements, keys: Sequence[bytes]) -> dict[_Line, list[_Line]]:
+    """The rows that the ledger has with these keys, by key and provider."""
+    found: dict[_Line, list[_Line]] = {}
+    if not statements.all("SELECT 1 FROM requests LIMIT 1"):
+        return found
+    for start in range(0, len(keys), _ASKED):
+        some = keys[start : start + _ASKED]
+        for row in statements.all(_THERE, (*some, *[b""] * (_ASKED - len(some)))):  # no key is empty
+            key = bytes(row[0])
+            found.setdefault((key, row[1]), []).append((key, *row[1:]))
+    return found
 
 
 def _insert(table: str, names: Sequence[str]) -> str:
@@ -228,43 +211,6 @@ def _lock(statements: Statements) -> None:
     """As `usage.rollups.lock_ledger`: SQLite has one writer anyway."""
     if statements.binary == "BYTEA":
         statements.run("SELECT pg_advisory_xact_lock(7355609)")
-
-
-def _temporary_tables(statements: Statements) -> None:
-    numbers = ", ".join(f"{name} BIGINT" for name in _INCOMING[1:])
-    statements.run(f"CREATE TEMPORARY TABLE IF NOT EXISTS incoming (key {statements.binary}, {numbers})")
-    numbers = ", ".join(f"{name} BIGINT" for name in _MOVED)
-    statements.run(f"CREATE TEMPORARY TABLE IF NOT EXISTS moved ({numbers})")
-    numbers = ", ".join(f"{name} BIGINT" for name in (*_KEYED, *_SUMS))
-    statements.run(f"CREATE TEMPORARY TABLE IF NOT EXISTS folded ({numbers})")
-    for table in ("incoming", "moved", "folded"):
-        statements.run(f"DELETE FROM {table}")  # noqa: S608
-
-
-def _roll_up(statements: Statements) -> None:
-    """Bring the rollups in step with what moved: by quarter hour, by day, by day and attempt."""
-    edges = [int(row[0]) for row in statements.all("SELECT over FROM rollup_edges")]
-    band = " + ".join(f"CASE WHEN input > {edge} THEN 1 ELSE 0 END" for edge in edges) or "0"
-    sums = ", ".join(f"sum(sign * {name})" for name in (*_COUNTED, *_FLOORS))
-    statements.run(
-        f"INSERT INTO folded ({', '.join((*_KEYED, *_SUMS))}) "  # noqa: S608
-        f"SELECT at_us / {_QUARTER_US}, coalesce(attempt, 0), booking, route, status, {band}, {_KINDS}, "
-        f"sum(sign), {sums} FROM {_ALL_MOVED} GROUP BY 1, 2, 3, 4, 5, 6, 7"
-    )
-    rest = ", ".join(_KEYED[2:])
-    totals = ", ".join(f"sum({name})" for name in _SUMS)
-    added = ", ".join(f"{name} = rollups.{name} + excluded.{name}" for name in _SUMS)
-    for grain, slot, attempt in (
-        (0, "slot", "0"),
-        (1, f"slot / {_QUARTERS_A_DAY}", "0"),
-        (2, f"slot / {_QUARTERS_A_DAY}", "attempt"),
-    ):
-        statements.run(
-            f"INSERT INTO rollups (grain, {', '.join((*_KEYED, *_SUMS))}) "  # noqa: S608
-            f"SELECT {grain}, {slot}, {attempt}, {rest}, {totals} FROM folded WHERE true "
-            f"GROUP BY 2, 3, {', '.join(str(one) for one in range(4, 9))} "
-            f"ON CONFLICT (grain, {', '.join(_KEYED)}) DO UPDATE SET {added}"
-        )
 
 
 def _number(statements: Statements, table: str, names: Sequence[str], values: Sequence[Any]) -> int:

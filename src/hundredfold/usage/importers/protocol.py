@@ -23,6 +23,13 @@ from hundredfold.vocabulary import Tier, Usage
 Row = tuple[str, int, int, int, int, int, int, int, int]
 
 
+def merged(one: Row, other: Row) -> Row:
+    """Of two sightings of a request the one with the larger output, at the earlier time."""
+    if (other[7], other[3:]) > (one[7], one[3:]):
+        one, other = other, one
+    return one if one[2] <= other[2] else (one[0], one[1], other[2], *one[3:])
+
+
 class Place(Struct, frozen=True):
     """What rows have in common: the route they took, the agent that made them, and the folder it worked in.
 
