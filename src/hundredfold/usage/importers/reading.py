@@ -21,8 +21,6 @@ BLOCK = 256 * 1024
 #: a line that may count is read up to this length
 MOST_LINE = 64 * 1024 * 1024
 HEAD, TAIL = 1024, 256
-#: enough of a line to know it by
-_TELLING = 4096
 _CLOSES = 0x7D  # "}"
 
 
@@ -80,45 +78,40 @@ def whole_lines(
     """
     os.lseek(fd, offset, os.SEEK_SET)
     skips = skip.match
-    rest, base = b"", offset  # what is left of the last block, and where it begins
-    while block := os.read(fd, BLOCK):
-        read(len(block))
-        data = rest + block if rest else block
-        find = data.find
+    base = offset
+    while block := os.pread(fd, BLOCK, base):  # a block begins with a line: nothing is put together
+        find = block.find
         position = 0
         while (end := find(b"\n", position)) >= 0:
-            if skips(data, position) is None:
-                if end - position > 1 or data[position:end].strip():
-                    yield base + position, data[position:end]
-            elif data[end - 1] != _CLOSES and data[end - 2 : end] != b"}\r":
+            if skips(block, position) is None:
+                if end - position > 1 or block[position:end].strip():
+                    yield base + position, block[position:end]
+            elif block[end - 1] != _CLOSES and block[end - 2 : end] != b"}\r":
                 complain(base + position, "not a JSON object")
             position = end + 1
-        rest = data[position:]
-        base += position
-        if len(rest) >= min(_TELLING, BLOCK) and skips(rest):
-            behind, last = _behind_line(fd, rest, read)
+        if position:
+            read(position)
+            base += position
+            continue
+        if len(block) == BLOCK and skips(block):
+            length, last = _behind_line(fd, base, block, read)
             if not last:
                 return base
             if last != b"}":
                 complain(base, "not a JSON object")
-        elif len(rest) >= BLOCK:
-            whole, behind = _long_line(fd, rest, read)
-            if not behind:
-                rest = whole
-                break
+        else:
+            whole, length = _long_line(fd, base, block, read)
+            if not length:
+                if _is_json(whole):
+                    if skips(whole) is None:
+                        yield base, whole
+                    base += len(whole)
+                return base
             if len(whole) > MOST_LINE:
                 complain(base, f"a line longer than {MOST_LINE:,} bytes, which is not read")
             else:
                 yield base, whole
-        else:
-            continue
-        base += behind
-        rest = b""
-        os.lseek(fd, base, os.SEEK_SET)
-    if rest and _is_json(rest):
-        if skips(rest) is None:
-            yield base, rest
-        base += len(rest)
+        base += length
     return base
 
 
@@ -133,10 +126,10 @@ def _is_json(text: bytes) -> bool:
     return text.rstrip().endswith(b"}")
 
 
-def _behind_line(fd: int, begun: bytes, read: Callable[[int], None]) -> tuple[int, bytes]:
+def _behind_line(fd: int, base: int, begun: bytes, read: Callable[[int], None]) -> tuple[int, bytes]:
     """How long the begun line is with its end, and its last byte; b"" if it has no end yet."""
     length, last = len(begun), begun[-2:]
-    while block := os.read(fd, BLOCK):
+    while block := os.pread(fd, BLOCK, base + length):
         read(len(block))
         end = block.find(b"\n")
         if end >= 0:
@@ -146,10 +139,10 @@ def _behind_line(fd: int, begun: bytes, read: Callable[[int], None]) -> tuple[in
     return length, b""
 
 
-def _long_line(fd: int, begun: bytes, read: Callable[[int], None]) -> tuple[bytes, int]:
+def _long_line(fd: int, base: int, begun: bytes, read: Callable[[int], None]) -> tuple[bytes, int]:
     """A line that may count and is longer than a block, and its length with its end: 0 if it has none yet."""
     parts, length = [begun], len(begun)
-    while block := os.read(fd, BLOCK):
+    while block := os.pread(fd, BLOCK, base + length):
         read(len(block))
         end = block.find(b"\n")
         if length <= MOST_LINE:
