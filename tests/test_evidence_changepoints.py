@@ -21,7 +21,8 @@ from hundredfold.evidence.changepoints import (
     steps_of_many,
 )
 from hundredfold.evidence.measures import direction, measure, shown
-from hundredfold.evidence.regressions import Alert, Point, Series, examine, grouped
+from hundredfold.evidence.regressions import Alert, examine, grouped
+from hundredfold.evidence.series import Point, Series
 
 
 def noisy(seed: int, length: int, noise: float = 0.02) -> Array:

@@ -61,8 +61,33 @@ HARMLESS = {
 #: what costs more to import than the whole command line may
 HEAVY = (
     "acp", "aiohttp", "alembic", "asyncio", "bandit", "croniter", "dbos", "jsonschema", "jwt", "matplotlib",
-    "psutil", "psycopg", "rich", "sqlalchemy", "tree_sitter", "zstandard",
+    "numpy", "psutil", "psycopg", "rich", "scipy", "sqlalchemy", "tree_sitter", "yaml", "zstandard",
 )  # fmt: skip
+#: what a command needs that reads the database and prints a table; SQLAlchemy imports asyncio (and `plan` reads blobs)
+TABLES = ("asyncio", "rich", "sqlalchemy")
+#: commands that people call all day, and which of `HEAVY` they may import; the schema is current
+QUICK: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("prices",): ("rich",),
+    ("spend",): TABLES,
+    ("spend", "--by", "day"): TABLES,
+    ("whatif",): TABLES,
+    ("worth",): TABLES,
+    ("inbox",): TABLES,
+    ("outcomes",): TABLES,
+    ("plan",): (*TABLES, "zstandard"),
+}
+#: runs the command as on a terminal and says what it imported
+_IMPORTED_BY = """
+import sys
+from hundredfold.cli import main
+sys.argv = ["hundredfold", *sys.argv[1:]]
+sys.stdout.isatty = lambda: True
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+sys.stderr.write("\\nimported: " + " ".join(sys.modules))
+"""
 
 
 def trees() -> Iterator[tuple[str, ast.Module]]:
@@ -154,6 +179,32 @@ def test_the_command_line_imports_nothing_heavy() -> None:
     script = f"import sys, hundredfold.cli; print([one for one in {HEAVY!r} if one in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.fixture(scope="module")
+def used(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """A repository that was worked on before, so that its database is there, and the environment for it."""
+    folder = tmp_path_factory.mktemp("used")
+    repository = RepositoryMaker(folder / "repo")
+    repository.commit({"a.txt": "a"}, "A commit")
+    environment = {**os.environ, "HUNDREDFOLD_HOME": str(folder / "home")}
+    command = [sys.executable, "-m", "hundredfold", "inbox"]
+    subprocess.run(command, cwd=repository.root, env=environment, capture_output=True, check=True)
+    return repository.root, environment
+
+
+@pytest.mark.parametrize("arguments", QUICK)
+def test_a_quick_command_imports_nothing_it_can_do_without(
+    arguments: tuple[str, ...], used: tuple[Path, dict[str, str]]
+) -> None:
+    root, environment = used
+    command = [sys.executable, "-c", _IMPORTED_BY, *arguments]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = set(done.stderr.rpartition("\nimported: ")[2].split())
+    assert "hundredfold.cli" in found
+    assert (found & set(HEAVY)) - set(QUICK[arguments]) == set()
+    assert "sqlalchemy.dialects.postgresql" not in found
 
 
 def cpu_seconds(*arguments: str, cwd: Path) -> float:

@@ -82,7 +82,7 @@ def experiment(
     if simulated:
         found = _simulated(context, settings, job, (a, b), seed, items)
     else:
-        from hundredfold.fleet.assembly import why_no_model
+        from hundredfold.fleet.routing import why_no_model
 
         if reason := why_no_model(settings, [job]):
             raise UnavailableError(f"an experiment needs a model: {reason}", "Or try it with --simulated.")

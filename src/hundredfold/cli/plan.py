@@ -12,9 +12,8 @@ from hundredfold.cli.choice import chosen_jobs, overridden
 from hundredfold.cli.context import Context, Where
 from hundredfold.cli.output import console, print_json
 from hundredfold.config import price_files
-from hundredfold.fleet.assembly import why_no_model
 from hundredfold.fleet.desk import earlier
-from hundredfold.fleet.routing import priced_as
+from hundredfold.fleet.routing import priced_as, why_no_model
 from hundredfold.jobs.known import Known
 from hundredfold.jobs.protocol import Mirrored, Project, load_job, review_minutes
 from hundredfold.prices.book import Cost, PriceBook, load_book

@@ -51,7 +51,7 @@ def run(
     """
     from hundredfold.cli.conduct import conducted, exit_code
     from hundredfold.cli.summary import print_summary, report_of
-    from hundredfold.fleet.assembly import why_no_model
+    from hundredfold.fleet.routing import why_no_model
 
     context = where.open()
     settings = overridden(context.settings, commits, range_, agents, agent)

@@ -11,30 +11,11 @@ from msgspec import Struct
 
 from hundredfold.evidence import changepoints
 from hundredfold.evidence.changepoints import Level, clipped, steps_of_many
-from hundredfold.evidence.measures import Direction
+from hundredfold.evidence.series import Point, Series
 
 SIDE = 20  # points on each side in `Noise.detectable`
 GAPS_MOST = 0.1  # of a series: more of its values that can't be on a log scale, and nothing is said of it
 REACH = 3  # points a boundary may be off, as it was measured on real series
-
-
-class Point(Struct, frozen=True):
-    """One measurement: when (UTC microseconds), of which commit ("" if unknown), and what."""
-
-    at_us: int
-    commit: str
-    value: float
-
-
-class Series(Struct, frozen=True):
-    """One benchmark's measurements in order of time, in one unit. `name` is unique within `suite`."""
-
-    id: str
-    suite: str
-    name: str
-    unit: str
-    direction: Direction | None
-    points: tuple[Point, ...]
 
 
 class Noise(Struct, frozen=True):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from hundredfold.fleet.admission import Admission
 from hundredfold.fleet.board import Board
 from hundredfold.fleet.desk import Desk
 from hundredfold.fleet.engine import Engine
-from hundredfold.fleet.routing import provider_of, route_of
+from hundredfold.fleet.routing import route_of
 from hundredfold.fleet.worker import Worker
 from hundredfold.gateway.client import GatewayHandle, ensure_gateway, stop_leftover, supervise
 from hundredfold.gateway.settings import GatewayConfig, Upstream
@@ -68,18 +67,6 @@ class Assembly(Struct, frozen=True):
         if self.gateway is None:
             return ""
         return line_text(bill(self.desk.database, self.book, by=(), run=run))
-
-
-def why_no_model(settings: Settings, jobs: Iterable[str]) -> str:
-    """Why no model can be asked, or "" if one can."""
-    if settings.route.login == "subscription":
-        return ""
-    for job in jobs:
-        name = provider_of(settings, job)
-        provider = settings.provider[name]
-        if provider.key_env and not os.environ.get(provider.key_env):
-            return f"${provider.key_env}, the key of the provider {name}, is not set"
-    return ""
 
 
 @contextlib.asynccontextmanager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+import os
+from collections.abc import Container, Iterable
 
 from hundredfold.config import dollars
 from hundredfold.errors import ConfigError, UnavailableError
@@ -38,6 +39,18 @@ def priced_as(settings: Settings, job: str) -> tuple[str, str]:
     """Which price rows a job's attempts fall under, and the model they ask for."""
     name = provider_of(settings, job)
     return settings.provider[name].prices or name, settings.job[job].model or settings.route.model
+
+
+def why_no_model(settings: Settings, jobs: Iterable[str]) -> str:
+    """Why no model can be asked, or "" if one can."""
+    if settings.route.login == "subscription":
+        return ""
+    for job in jobs:
+        name = provider_of(settings, job)
+        provider = settings.provider[name]
+        if provider.key_env and not os.environ.get(provider.key_env):
+            return f"${provider.key_env}, the key of the provider {name}, is not set"
+    return ""
 
 
 def apis_of(settings: Settings, provider: str) -> tuple[Api, ...]:

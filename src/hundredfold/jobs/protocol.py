@@ -17,7 +17,7 @@ from hundredfold.errors import ConfigError
 from hundredfold.vocabulary import AgentTask, Finding, Item, Round, Step, digest
 
 if TYPE_CHECKING:
-    from hundredfold.evidence.regressions import Series
+    from hundredfold.evidence.series import Series
     from hundredfold.jobs.known import Known
     from hundredfold.settings import JobSettings
     from hundredfold.sources.git import Repository

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 
 from hundredfold.evidence.measures import Direction, direction, measure
-from hundredfold.evidence.regressions import Point, Series
+from hundredfold.evidence.series import Point, Series
 from hundredfold.store.database import Database, insert_ignore
 from hundredfold.store.tables.benchmarks import benchmark_points, benchmark_series
 from hundredfold.store.text import storable

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from hundredfold.errors import UnavailableError
 from hundredfold.evidence.changepoints import LEAST, P_MOST, mann_whitney
 from hundredfold.evidence.measures import measure, shown
-from hundredfold.evidence.regressions import Examined, Series, examine
+from hundredfold.evidence.regressions import Examined, examine
+from hundredfold.evidence.series import Series
 from hundredfold.jobs.benchmarks.bisecting import command, results_of
 from hundredfold.store.benchmarks import Measured
 from hundredfold.store.database import now_us
