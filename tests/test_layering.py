@@ -63,9 +63,10 @@ HEAVY = (
     "acp", "aiohttp", "alembic", "asyncio", "bandit", "croniter", "dbos", "jsonschema", "jwt", "matplotlib",
     "numpy", "psutil", "psycopg", "rich", "scipy", "sqlalchemy", "tree_sitter", "yaml", "zstandard",
 )  # fmt: skip
-#: what a command needs that reads the database and prints a table; SQLAlchemy imports asyncio (and `plan` reads blobs)
+#: what a command needs that reads the database and prints a table; SQLAlchemy imports asyncio
 TABLES = ("asyncio", "rich", "sqlalchemy")
-#: commands that people call all day, and which of `HEAVY` they may import; the schema is current
+#: commands that people call all day, and which of `HEAVY` they may import where the schema is current; the
+#: jobs that `plan` asks read blobs
 QUICK: dict[tuple[str, ...], tuple[str, ...]] = {
     ("prices",): ("rich",),
     ("spend",): TABLES,
