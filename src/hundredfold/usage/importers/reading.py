@@ -79,7 +79,7 @@ def whole_lines(
     os.lseek(fd, offset, os.SEEK_SET)
     skips = skip.match
     base = offset
-    while block := os.pread(fd, BLOCK, base):  # a block begins with a line: nothing is put together
+    while block := _block(fd, base):  # a block begins with a line: nothing is put together
         find = block.find
         position = 0
         while (end := find(b"\n", position)) >= 0:
@@ -115,6 +115,11 @@ def whole_lines(
     return base
 
 
+def _block(fd: int, offset: int) -> bytes:
+    os.lseek(fd, offset, os.SEEK_SET)
+    return os.read(fd, BLOCK)
+
+
 def _is_json(text: bytes) -> bool:
     """Whether a last line without an end is whole: a JSON object, or the end of one over many lines."""
     if text.strip() in (b"}", b"]}"):
@@ -129,7 +134,7 @@ def _is_json(text: bytes) -> bool:
 def _behind_line(fd: int, base: int, begun: bytes, read: Callable[[int], None]) -> tuple[int, bytes]:
     """How long the begun line is with its end, and its last byte; b"" if it has no end yet."""
     length, last = len(begun), begun[-2:]
-    while block := os.pread(fd, BLOCK, base + length):
+    while block := _block(fd, base + length):
         read(len(block))
         end = block.find(b"\n")
         if end >= 0:
@@ -142,7 +147,7 @@ def _behind_line(fd: int, base: int, begun: bytes, read: Callable[[int], None]) 
 def _long_line(fd: int, base: int, begun: bytes, read: Callable[[int], None]) -> tuple[bytes, int]:
     """A line that may count and is longer than a block, and its length with its end: 0 if it has none yet."""
     parts, length = [begun], len(begun)
-    while block := os.pread(fd, BLOCK, base + length):
+    while block := _block(fd, base + length):
         read(len(block))
         end = block.find(b"\n")
         if length <= MOST_LINE:
