@@ -21,7 +21,7 @@ from hundredfold.evidence.changepoints import (
     steps_of_many,
 )
 from hundredfold.evidence.measures import direction, measure, shown
-from hundredfold.evidence.regressions import Alert, examine, grouped
+from hundredfold.evidence.regressions import Alert, examine, grouped, levels_around
 from hundredfold.evidence.series import Point, Series
 
 
@@ -217,3 +217,15 @@ def test_values_are_shown_with_a_fitting_prefix() -> None:
     assert shown(1_234_567, "ns") == "1.23 ms"
     assert shown(2.5e9, "B/s") == "2.5 GB/s"
     assert shown(12, "widgets") == "12 widgets"
+
+
+def test_the_medians_are_of_the_levels_beside_the_step() -> None:
+    values = np.concatenate([stepped(1, 50, 1.3), stepped(2, 30, 1.5) * 3])
+    (one,) = examine([series("a", values)])
+    bounds = [0, *(alert.level.index for alert in one.alerts), len(values)]
+    assert len(bounds) >= 4, "several steps"
+    for at, alert in enumerate(one.alerts, 1):
+        begin, end = levels_around(one, alert.level.index)
+        assert (begin, end) == (bounds[at - 1], bounds[at + 1])
+        assert alert.level.before == np.median(values[begin : alert.level.index])
+        assert alert.level.after == np.median(values[alert.level.index : end])

@@ -225,6 +225,7 @@ def _table(examined: list[Examined]) -> None:
 
 
 def _plot(examined: list[Examined], file: Path) -> None:
+    from hundredfold.evidence.regressions import levels_around
     from hundredfold.jobs.benchmarks.subject import PICTURES
     from hundredfold.plots.benchmarks import Panel, stepped
     from hundredfold.plots.style import checked_kind, save
@@ -235,7 +236,11 @@ def _plot(examined: list[Examined], file: Path) -> None:
         level, series = one.alerts[-1].level, one.series
         label = f"{series.suite}: {series.name}" if series.suite else series.name
         values = tuple(point.value for point in one.points)
-        panels.append(Panel(label, series.unit, values, level.index, level.before, level.after))
+        commits = (one.alerts[-1].last_before.commit, one.alerts[-1].first.commit)
+        spans = levels_around(one, level.index)
+        panels.append(
+            Panel(label, series.unit, values, level.index, level.before, level.after, spans, commits)
+        )
     if not panels:
         raise ConfigError("no listed series has a step: there is nothing to draw", "Name others by --series.")
     save(stepped("Newest steps", panels), file)

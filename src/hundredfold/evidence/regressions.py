@@ -76,6 +76,14 @@ def examine(series: Sequence[Series], newest: int = 5_000) -> list[Examined]:
     return out
 
 
+def levels_around(one: Examined, index: int) -> tuple[int, int]:
+    """(first point of the level before the step at `index`, one past the last point of the level after it):
+    what the step's medians are of."""
+    bounds = [0, *(alert.level.index for alert in one.alerts), len(one.points)]
+    at = bounds.index(index, 1)
+    return bounds[at - 1], bounds[at + 1]
+
+
 def noise_of(values: Sequence[float], levels: Sequence[Level]) -> Noise:
     """The noise around the levels of a series of positive values."""
     logged = np.log(np.asarray(values, dtype=np.float64))

@@ -18,10 +18,16 @@ _SIZES = {
     "B": ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")),
 }
 MAX_TITLE = 70
+SHORT = 10  # characters of a commit's name
+NEAR_EDGE = 0.15  # of the width: a name in the middle would leave the picture
 
 
 class Panel(Struct, frozen=True):
-    """One series: its values in order of time, where it steps, and the medians on both sides."""
+    """One series: its values in order of time, where it steps, and the medians on both sides.
+
+    `levels` are the values [begin, end) that the medians are of, `commits` the last measured before the step
+    and the first after it ("" if unknown).
+    """
 
     name: str
     unit: str
@@ -29,6 +35,8 @@ class Panel(Struct, frozen=True):
     at: int
     before: float
     after: float
+    levels: tuple[int, int]
+    commits: tuple[str, str] = ("", "")
 
 
 def stepped_png(title: str, panels: Sequence[Panel]) -> bytes:
@@ -45,7 +53,9 @@ def stepped(title: str, panels: Sequence[Panel]) -> Figure:
     high = 2.2 + 2.6 * rows
     figure.subplots_adjust(top=1 - 1.15 / high, bottom=0.6 / high, hspace=0.55, wspace=0.2)
     shortened = title if len(title) <= MAX_TITLE else f"{title[: MAX_TITLE - 1]}…"
-    titled(figure, shortened, "each dot a measurement, oldest at the left; lines are medians")
+    titled(
+        figure, shortened, "each dot a measurement, oldest at the left; lines are the medians beside the step"
+    )
     for number, panel in enumerate(panels, 1):
         _draw(figure.add_subplot(rows, columns, number), panel)
     return figure
@@ -57,18 +67,31 @@ def _draw(axes: Axes, panel: Panel) -> None:
     end = len(values)
     axes.scatter(range(panel.at), values[: panel.at], s=9, color=ACCENT, alpha=0.55, linewidths=0)
     axes.scatter(range(panel.at, end), values[panel.at :], s=9, color=BAD, alpha=0.65, linewidths=0)
-    axes.hlines(panel.before / size, -0.5, panel.at - 0.5, color=ACCENT, linewidth=2)
-    axes.hlines(panel.after / size, panel.at - 0.5, end - 0.5, color=BAD, linewidth=2)
+    begin, until = panel.levels
+    axes.hlines(panel.before / size, begin - 0.5, panel.at - 0.5, color=ACCENT, linewidth=2)
+    axes.hlines(panel.after / size, panel.at - 0.5, until - 0.5, color=BAD, linewidth=2)
     axes.axvline(panel.at - 0.5, color=SOFT, linewidth=0.8, linestyle=(0, (3, 3)))
     shown = sorted([*values, panel.before / size, panel.after / size])
     inner = shown[len(shown) // 50 : len(shown) - len(shown) // 50]
     reach = (inner[-1] - inner[0]) or abs(inner[0]) or 1.0
     axes.set_ylim(inner[0] - 0.25 * reach, inner[-1] + 0.25 * reach)  # a spike may leave the picture
     axes.set_xlim(-1, end)
+    _name_commits(axes, panel)
     axes.set_ylabel(unit, parse_math=False)
-    change = panel.after / panel.before - 1
+    change = f"{panel.after / panel.before - 1:+.1%}".replace("-", "−")
     label = panel.name if len(panel.name) <= 44 else f"…{panel.name[-43:]}"
-    axes.set_title(f"{label}   {change:+.1%}", loc="left", fontsize=10, color=INK, parse_math=False)
+    axes.set_title(f"{label}   {change}", loc="left", fontsize=10, color=INK, parse_math=False)
+
+
+def _name_commits(axes: Axes, panel: Panel) -> None:
+    """The two commits at the step, on both sides of its line; nothing where none is known."""
+    axes.set_xticks([])
+    if not any(panel.commits):
+        return
+    last, first = (one[:SHORT] or "?" for one in panel.commits)
+    place = (panel.at + 0.5) / (len(panel.values) + 1)
+    side = "left" if place < NEAR_EDGE else "right" if place > 1 - NEAR_EDGE else "center"
+    axes.set_xticks([panel.at - 0.5], [f"{last} → {first}"], ha=side, parse_math=False)
 
 
 def _scale(panel: Panel) -> tuple[float, str]:

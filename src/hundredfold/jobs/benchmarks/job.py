@@ -30,6 +30,7 @@ from hundredfold.jobs.benchmarks.verdicts import (
     proposals_of,
     title_of,
 )
+from hundredfold.jobs.nearest import Nearest
 from hundredfold.jobs.protocol import Project, Report
 from hundredfold.jobs.review.change import Change, read_change
 from hundredfold.plots.benchmarks import Panel, stepped_png
@@ -67,6 +68,8 @@ class BenchmarksJob:
     """See the module. Holds no state."""
 
     name = "benchmarks"
+    #: an issue's proposal names the nearest known one
+    reads_forge = True
 
     def discover(self, project: Project) -> Iterator[Item]:
         """One item a range of commits in which series became worse, the newest ranges first.
@@ -77,9 +80,12 @@ class BenchmarksJob:
         settings = project.job.results
         series = project.series(collect(project.root, project.repository, settings))
         examined = {one.series.id: one for one in examine(series)}
-        known = [one.extra for one in project.earlier().findings]
+        known, nearest = [one.extra for one in project.earlier().findings], Nearest(project)
         for group in _recent(examined, settings.recent)[: settings.most]:
-            yield self._item(project, subject_of(group, examined), anchor_of(group, examined, known))
+            found, anchor = subject_of(group, examined), anchor_of(group, examined, known)
+            said = "\n".join(one.line() for one in found.series)
+            near = nearest.line(f"regression:{anchor}", "regression", title_of(found), said)
+            yield self._item(project, found, anchor, near)
 
     def planned(self, project: Project, item: Item) -> tuple[AgentTask, ...]:
         """The question, by the whole range: what a bisecting would narrow is not known before; spends
@@ -123,7 +129,7 @@ class BenchmarksJob:
         """benchmarks.md and coverage.json."""
         return reports(findings, coverage)
 
-    def _item(self, project: Project, found: Subject, anchor: str) -> Item:
+    def _item(self, project: Project, found: Subject, anchor: str, nearest: str) -> Item:
         settings = project.job.results
         rules = (POLICY, TEXTS.version(), settings.command, str(settings.repeats))
         content = digest("benchmarks", anchor, *rules)
@@ -141,7 +147,7 @@ class BenchmarksJob:
             title=title_of(found),
             revision=revision or project.repository.resolve("HEAD"),
             priority=project.job.priority,
-            payload={"anchor": anchor, "subject": msgspec.to_builtins(found)},
+            payload={"anchor": anchor, "subject": msgspec.to_builtins(found), "nearest": nearest},
         )
 
 
@@ -252,6 +258,15 @@ def _told(
 def panels(found: Subject) -> Sequence[Panel]:
     """The largest steps as they are drawn."""
     return [
-        Panel(one.label, one.unit, one.values, one.at, one.before, one.after)
+        Panel(
+            one.label,
+            one.unit,
+            one.values,
+            one.at,
+            one.before,
+            one.after,
+            (one.begin, one.end or len(one.values)),
+            (one.last, one.first),
+        )
         for one in found.series[:PICTURES]
     ]

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from hundredfold.evidence.measures import Direction, shown
-from hundredfold.evidence.regressions import REACH, Examined, Group
+from hundredfold.evidence.regressions import REACH, Examined, Group, levels_around
 
 SHOWN_POINTS = 200  # of a series around its step
 SHOWN_SERIES = 12  # of a group; the others are counted
@@ -29,6 +29,12 @@ class Stepped(Struct, frozen=True):
     after: float
     p: float
     sigma: float
+    #: the values [begin, end) that the medians are of; end 0 = all
+    begin: int = 0
+    end: int = 0
+    #: the last measured commit before the step and the first after it; "" = unknown
+    last: str = ""
+    first: str = ""
 
     @property
     def change(self) -> float:
@@ -65,6 +71,7 @@ def subject_of(group: Group, examined: dict[str, Examined]) -> Subject:
     for alert in ordered[:SHOWN_SERIES]:
         one = examined[alert.series]
         begin = max(0, min(alert.level.index - SHOWN_POINTS // 2, len(one.points) - SHOWN_POINTS))
+        low, high = (min(max(at - begin, 0), SHOWN_POINTS) for at in levels_around(one, alert.level.index))
         series = one.series
         assert series.direction is not None and one.noise is not None
         stepped.append(
@@ -80,6 +87,10 @@ def subject_of(group: Group, examined: dict[str, Examined]) -> Subject:
                 after=alert.level.after,
                 p=alert.level.p,
                 sigma=one.noise.sigma,
+                begin=low,
+                end=high,
+                last=alert.last_before.commit,
+                first=alert.first.commit,
             )
         )
     return Subject(

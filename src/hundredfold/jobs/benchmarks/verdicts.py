@@ -139,7 +139,7 @@ def proposals_of(
         item=item.id,
         type="issue",
         title=finding.title,
-        body=_issue(subject, narrowed, told, finding, note),
+        body=_issue(subject, narrowed, told, finding, (item.payload.get("nearest", ""), note)),
         findings=(finding.id,),
         preconditions=conditions,
         review_minutes=REVIEW_MINUTES,
@@ -180,7 +180,9 @@ def _notice(subject: Subject, narrowed: Narrowed, told: Explained) -> str:
     return "\n".join(out)
 
 
-def _issue(subject: Subject, narrowed: Narrowed, told: Explained, finding: Finding, note: str) -> str:
+def _issue(
+    subject: Subject, narrowed: Narrowed, told: Explained, finding: Finding, notes: Sequence[str]
+) -> str:
     main = subject.series[0]
     out = ["## What was measured", *(_measured(subject))]
     out.append(
@@ -207,6 +209,5 @@ def _issue(subject: Subject, narrowed: Narrowed, told: Explained, finding: Findi
         out += [f"\n`{path}`, {lines}:\n", f"{fence}\n{place.quote}\n{fence}"]
     if told.mend:
         out += ["\n## What may help\n", told.mend]
-    if note:
-        out.append(f"\n{note}")
+    out += [f"\n{one}" for one in notes if one]
     return "\n".join(out) + "\n"

@@ -18,10 +18,10 @@ from hundredfold.jobs.answers import reader, why_none
 from hundredfold.jobs.bugs.asking import TEXTS, report_task
 from hundredfold.jobs.bugs.claims import Claimed, checked
 from hundredfold.jobs.bugs.collecting import collect
-from hundredfold.jobs.bugs.nearest import Nearest
 from hundredfold.jobs.bugs.reporting import reports
 from hundredfold.jobs.bugs.seeing import Seen, Unread
 from hundredfold.jobs.bugs.verdicts import REVIEW_MINUTES, Again, again, bug, finding_of, issue, reproduced
+from hundredfold.jobs.nearest import Nearest
 from hundredfold.jobs.protocol import Project, Report
 from hundredfold.vocabulary import (
     AgentTask,
@@ -111,7 +111,7 @@ class BugsJob:
                 "source": seen.source,
                 "log": seen.excerpt,
                 "flaky": seen.flaky,
-                "nearest": nearest.line(seen),
+                "nearest": nearest.line(f"failure:{mark}", "failure", title, seen.excerpt),
             }
             revision = _tried_at(project, seen.revision, head)
         settings = project.job.reports

@@ -1,11 +1,10 @@
-"""The known issue that is most like a failure: told in its report, and never a reason to close or hide
+"""The known issue that is most like what a job found: told in its report, and never a reason to close or hide
 anything.
 """
 
 from __future__ import annotations
 
 from hundredfold.evidence.similarity.documents import Document
-from hundredfold.jobs.bugs.seeing import Seen
 from hundredfold.jobs.protocol import Project
 from hundredfold.store import mirror
 from hundredfold.store.mirrorrows import IssueRow
@@ -16,14 +15,17 @@ MAX_BODY = 4_000
 
 
 class Nearest:
-    """Looks failures up among the mirrored issues of a project; asks for the index once."""
+    """Looks findings up among the mirrored issues of a project; asks for the index once."""
 
     def __init__(self, project: Project) -> None:
         self._project = project
         self._ready: bool | None = None
 
-    def line(self, seen: Seen) -> str:
-        """A line about the nearest known issue; "" if none is near or no issues are known."""
+    def line(self, key: str, kind: str, title: str, body: str) -> str:
+        """A line about the issue nearest to a text, or that none is near; "" if no issues are known.
+
+        `key` is unique among the texts of its `kind`, e.g. "failure:0123abcd".
+        """
         known, mirrored = self._project.known, self._project.mirror
         if known is None or mirrored is None:
             return ""
@@ -34,12 +36,7 @@ class Nearest:
             self._ready = bool(documents)
         if not self._ready:
             return ""
-        asked = Document(
-            key=f"failure:{seen.failure.fingerprint}",
-            kind="failure",
-            title=seen.failure.title,
-            body=seen.excerpt[:MAX_BODY],
-        )
+        asked = Document(key=key, kind=kind, title=title, body=body[:MAX_BODY])
         found = known.search(asked, 1, kinds=("issue",))
         near = [
             one
