@@ -63,3 +63,42 @@ def test_from_results_to_an_issue_on_the_forge_and_back(
         assert undone.code == 0, undone.err
         assert forge.repo.issues[number].state == "closed"
         assert forge.repo.issues[known].state == "open"
+
+
+POLICY = """[job.benchmarks]
+cadence = ""
+[job.benchmarks.results]
+files = ["data.js"]
+[[publish.policy]]
+name = "sure steps"
+job = "benchmarks"
+types = ["issue"]
+confidence = 0.1
+"""
+
+
+def test_a_run_applies_what_the_policy_allows_and_says_by_which_rule(
+    make_repository: Make, tmp_path: Path, home: Path
+) -> None:
+    maker = make_repository()
+    slower_project(maker)
+    (maker.root / ".git/info/exclude").write_text("hundredfold.toml\ndata.js\n")
+    forge = TestForge(tmp_path / "forge")
+    forge.clock.at = time.time()
+    maker.git("push", "-q", str(forge.repo.git.folder), "HEAD:refs/heads/measured")
+    before = set(forge.repo.issues)
+    with simulated_provider(tmp_path, seed=3, mind={"p_true": 1.0}) as provider, forge.served() as api:
+        extra = POLICY + SETTINGS.format(api=api).partition("[forge]")[2].join(("[forge]", ""))
+        config = CONFIG.format(base_url=provider.base_url, agent="native", extra=extra, provider="")
+        (maker.root / "hundredfold.toml").write_text(config)
+        without = hundredfold("run", "--json", repo=maker.root, GITHUB_TOKEN="")
+        assert without.code == 0, without.err
+        told = without.json()["by_policy"]
+        assert told["published"] == [] and "GITHUB_TOKEN" in told["why_not"]
+        assert set(forge.repo.issues) == before, "without a credential nothing is decided"
+        ran = hundredfold("run", repo=maker.root, GITHUB_TOKEN=TOKEN)
+        assert ran.code == 0, (ran.out, ran.err)
+        assert len(set(forge.repo.issues) - before) == 1
+        assert "by policy sure steps  applied" in ran.out
+        left = hundredfold("inbox", "--json", repo=maker.root).json()["proposals"]
+        assert [one["type"] for one in left] == ["notice"], "no rule allows it"

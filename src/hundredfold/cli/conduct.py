@@ -12,6 +12,7 @@ from hundredfold.cli.mirroring import Refresh, webhooks
 from hundredfold.cli.output import say
 from hundredfold.errors import EXIT_INCOMPLETE
 from hundredfold.fleet.assembly import assembled
+from hundredfold.fleet.cadence import Settled, nothing_more
 from hundredfold.fleet.cadence import watch as watch_jobs
 from hundredfold.fleet.lock import project_lock
 from hundredfold.fleet.run import Run, RunResult
@@ -38,9 +39,10 @@ async def conducted(
     watch: bool = False,
     title: str = "",
     jobs: Sequence[Job] = (),
+    settled: Settled = nothing_more,
 ) -> RunResult:
     """Run the named jobs of a project (or these very `jobs`) to their end, or, watching, until told to stop;
-    shown live.
+    shown live. `settled` is awaited whenever what was taken in is worked off.
 
     Raises:
         ProjectBusy: another run holds the project.
@@ -69,9 +71,13 @@ async def conducted(
                 with LiveSummary(title) as live:
                     await run.take_in(jobs)
                     await run.drain(stop, live.tick)
+                    if not stop.is_set():
+                        await settled()
                     if watch and not stop.is_set():
                         say("watching; Ctrl-C ends it")
-                        await watch_jobs(assembly, run, stop, live.tick, refresh=refresh, nudged=nudged)
+                        await watch_jobs(
+                            assembly, run, stop, live.tick, refresh=refresh, nudged=nudged, settled=settled
+                        )
                 if stop.is_set():
                     await assembly.worker.stop()
                 await assembly.flush()

@@ -28,7 +28,8 @@ def run(
     """Put the fleet to work until everything is looked at.
 
     Without a key for the provider only the deterministic part is done, and what an agent would have looked
-    at is listed. Exit codes: 0 all looked at, 5 a budget stopped it, 8 some items could not be finished.
+    at is listed. What [[publish.policy]] allows is applied at the end; by default that is nothing. Exit
+    codes: 0 all looked at, 5 a budget stopped it, 8 some items could not be finished.
 
     Parameters
     ----------
@@ -49,6 +50,7 @@ def run(
     json
         Print one JSON document at the end.
     """
+    from hundredfold.cli.bypolicy import ByPolicy
     from hundredfold.cli.conduct import conducted, exit_code
     from hundredfold.cli.summary import print_summary, report_of
     from hundredfold.fleet.routing import why_no_model
@@ -59,9 +61,11 @@ def run(
     context = Context(context.repository, settings, context.place)
     no_model = "" if model else "--no-model was given"
     no_model = no_model or why_no_model(settings, names)
-    result = asyncio.run(conducted(context, names, model=not no_model, watch=watch))
+    policy = ByPolicy(context)
+    result = asyncio.run(conducted(context, names, model=not no_model, watch=watch, settled=policy))
     if json:
-        print_json(report_of(context, result, no_model))
+        print_json({**report_of(context, result, no_model), **policy.report()})
     else:
         print_summary(context, result, no_model)
+        policy.print()
     return exit_code(result)

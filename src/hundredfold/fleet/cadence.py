@@ -17,6 +17,12 @@ from hundredfold.jobs.protocol import Job
 
 WATCH_TICK_S = 2.0
 
+Settled = Callable[[], Awaitable[None]]
+
+
+async def nothing_more() -> None:
+    """Where nothing follows when a run has settled."""
+
 
 def next_due(expression: str, after: float) -> float:
     """Epoch seconds of the next time the cron expression (UTC) names after `after`.
@@ -40,11 +46,13 @@ async def watch(
     *,
     refresh: Callable[[list[Job]], Awaitable[None]],
     nudged: set[str],
+    settled: Settled = nothing_more,
 ) -> None:
     """Take in each job when it is due, until `stop`; a discovery that fails is tried again when next due.
 
     Args:
         refresh: awaited before a job looks for items.
+        settled: awaited when what was taken in is worked off.
         nudged: names of jobs to be taken in now, whatever their cadence says; emptied here.
     """
     desk = assembly.desk
@@ -53,7 +61,7 @@ async def watch(
         for name in desk.jobs
         if desk.settings.job[name].cadence
     }
-    look_at = 0.0
+    look_at, at_work = 0.0, False
     while not stop.is_set():
         now = time.time()
         if now >= look_at:
@@ -69,8 +77,15 @@ async def watch(
             try:
                 await refresh([desk.jobs[name]])
                 await run.take_in([desk.jobs[name]])
+                at_work = True
             except HundredfoldError as error:
                 desk.board.ended.append(f"{name}: could not look for items: {error} {error.mend}")
+        if at_work and not await asyncio.to_thread(run.open_items):
+            at_work = False
+            try:
+                await settled()
+            except HundredfoldError as error:
+                desk.board.ended.append(f"what followed a run failed: {error} {error.mend}")
         tick(run)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), WATCH_TICK_S)
