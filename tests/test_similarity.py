@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from hundredfold.evidence.similarity import blocks, lexical, ranker
 from hundredfold.evidence.similarity.documents import NO_VECTORS, Block, Document, Facts, block, facts
 from hundredfold.evidence.similarity.features import FEATURES
 from hundredfold.evidence.similarity.index import Index, joined
+from hundredfold.evidence.similarity.nearest import FEW, Nearest
 from hundredfold.evidence.similarity.ragged import ragged
 from hundredfold.evidence.similarity.siblings import marks, sibling
 from hundredfold.evidence.similarity.training import Lesson, train
@@ -218,6 +220,45 @@ def test_joined_blocks_find_what_the_blocks_found() -> None:
     assert [one.score for one in apart] == pytest.approx([one.score for one in whole], abs=2e-3)
     thinner = joined(parts, lambda key, at: at != 1)
     assert set(thinner.keys) == {*parts[0].keys, *parts[2].keys}
+
+
+def test_the_nearest_of_many_are_those_of_a_full_scan_however_they_came() -> None:
+    chooser = np.random.default_rng(3)
+    axes = chooser.normal(size=(256, 256)) * 0.98 ** np.arange(256)[:, None]  # few directions say most
+
+    def made(count: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+        rows = chooser.normal(size=(count, 256)) @ axes
+        unit: np.ndarray[Any, np.dtype[np.float32]] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        return unit.astype(np.float32)
+
+    vectors, wanted = made(2 * FEW + 200), made(6)
+    there = Nearest(256)
+    for start, end in ((0, FEW), (FEW, FEW + 1), (FEW + 1, 2 * FEW - 7), (2 * FEW - 7, len(vectors))):
+        there.add(vectors[start:end])
+        for may in (np.ones(end, bool), np.arange(end) % 3 == 0, np.arange(end) < 40, np.zeros(end, bool)):
+            shared = full = 0
+            for one in wanted:
+                cosines = np.where(may, vectors[:end] @ one, -2)
+                right = [at for at in np.argsort(-cosines)[:100].tolist() if may[at]]
+                found = there.best(one, may, 100)
+                assert may[found].all() and len(set(found.tolist())) == len(found)
+                assert there.cosines(found, one) == pytest.approx(cosines[found], abs=1e-6)
+                shared, full = shared + len(set(right) & set(found.tolist())), full + len(right)
+            assert shared >= 0.99 * full, (shared, full)
+
+
+def test_adding_one_by_one_finds_what_adding_all_finds_and_keeps_few_segments() -> None:
+    parts = [random_block(seed, 1) for seed in range(1, 41)]
+    query = facts(issue(999_999, "crash login", ""), np.full((2, 4), 0.5, np.float32))
+    grown = Index(4)
+    for one in parts:
+        grown.add(one)
+    whole = Index(4, [joined(parts)])
+    assert grown.search(query, 40) == whole.search(query, 40)
+    index = lexical.Lexical()
+    for one in parts:
+        index.add(one.lexical)
+    assert index.count == 40 and len(index.segments) <= 6
 
 
 def taught(count: int = 80) -> list[Lesson]:

@@ -113,6 +113,12 @@ class Lexical:
     def __init__(self, segments: Sequence[Segment] = ()) -> None:
         self.segments = list(segments)
 
+    def add(self, segment: Segment) -> None:
+        """Documents for the end. Segments of like size become one, so that there are few to look through."""
+        self.segments.append(segment)
+        while len(self.segments) > 1 and self.segments[-1].count * 2 >= self.segments[-2].count:
+            self.segments[-2:] = [merged(self.segments[-2:])]
+
     @property
     def count(self) -> int:
         """How many documents there are."""
@@ -142,7 +148,7 @@ class Lexical:
                 if end - start > most:
                     break
                 most -= end - start
-                part[segment.documents[start:end]] += segment.weights[start:end] * np.float32(weight)
+                np.add.at(part, segment.documents[start:end], segment.weights[start:end] * np.float32(weight))
             offset += segment.count
         return out
 
