@@ -19,7 +19,7 @@ from hundredfold.fleet.run import Run, RunResult
 from hundredfold.fleet.telling import told
 from hundredfold.jobs.protocol import Job, load_job
 from hundredfold.outcomes.ours import follow
-from hundredfold.worth.tallies import refresh
+from hundredfold.worth import tallies
 
 
 def exit_code(result: RunResult) -> int:
@@ -81,14 +81,14 @@ async def conducted(
                 if stop.is_set():
                     await assembly.worker.stop()
                 await assembly.flush()
-            await asyncio.to_thread(follow, context.database, context.place.slug)
+            await asyncio.to_thread(_followed, context)
             return await asyncio.to_thread(run.result, jobs, stopped=stop.is_set())
 
 
 def _followed(context: Context) -> None:
     """What was proposed is followed from now on, and the sums that `worth` reads are up to date."""
     follow(context.database, context.place.slug)
-    refresh(context.database)
+    tallies.refresh(context.database)
 
 
 def _stop_on_signals() -> asyncio.Event:
