@@ -15,6 +15,11 @@ Three rules for a match are reported:
 - cluster: the golden comment most of its members match, i.e. what a reader of the whole cluster would see
 - any: every golden comment that any member matches; flatters large clusters, and is here for comparison
 
+"free" is F1 with second comments on a golden one neither right nor wrong: its precision is the golden
+comments matched, against these and the clusters that match none. "At most" is F1 if every golden comment that
+enough of the reviewers found were kept and nothing else: no clustering reaches more, unless it counts a vote
+for what its reviewer did not say. Each reviewer alone comes first: it tells how hard these pull requests are.
+
 A figure is the mean over subsets; its interval is a bootstrap over pull requests (2.5 % to 97.5 %). Held out:
 the threshold is chosen on one half of the pull requests and scored on the other, both ways round.
 """
@@ -26,10 +31,11 @@ import gzip
 import json
 import random
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hundredfold.evidence.voting import THRESHOLD, Comment, cluster
+from hundredfold.evidence.voting import THRESHOLD, Cluster, Comment, cluster
 
 GRID = (0.10, 0.12, 0.14, 0.16, 0.18, 0.20, 0.22, 0.25)
 SETTINGS = ((1, 1), (3, 2), (5, 2), (8, 3))
@@ -67,6 +73,13 @@ def read(path: Path) -> list[PullRequest]:
 def score(pull: PullRequest, reviewers: set[str], votes: int, threshold: float) -> dict[str, Score]:
     chosen = [one for one in pull.comments if one[0] in reviewers]
     clusters = cluster([Comment(reviewer, text) for reviewer, text, _ in chosen], threshold)
+    return scores_of(clusters, chosen, votes, pull.golden)
+
+
+def scores_of(
+    clusters: Sequence[Cluster], chosen: Sequence[tuple[str, str, frozenset[str]]], votes: int, golden: int
+) -> dict[str, Score]:
+    """By rule: the score of the clusters of the `chosen` comments."""
     kept = [one for one in clusters if one.voters >= votes]
     shown = [chosen[one.representative][2] for one in kept]
     most = []
@@ -76,7 +89,7 @@ def score(pull: PullRequest, reviewers: set[str], votes: int, threshold: float) 
     whole = [frozenset[str]().union(*(chosen[at][2] for at in one.members)) for one in kept]
     return {
         rule: Score(
-            len(kept), sum(map(bool, marks)), len(frozenset[str]().union(*marks)) if marks else 0, pull.golden
+            len(kept), sum(map(bool, marks)), len(frozenset[str]().union(*marks)) if marks else 0, golden
         )
         for rule, marks in (("shown", shown), ("cluster", most), ("any", whole))
     }
@@ -86,6 +99,48 @@ def f1(scores: list[Score]) -> float:
     kept, right, matched, golden = map(sum, zip(*scores, strict=True))
     precision, recall = right / kept if kept else 0.0, matched / golden if golden else 0.0
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def free(scores: list[Score]) -> float:
+    """F1 where a second comment on a golden one is neither right nor wrong."""
+    return f1(
+        [Score(one.matched + one.kept - one.right, one.matched, one.matched, one.golden) for one in scores]
+    )
+
+
+def at_most(pull: PullRequest, reviewers: set[str], votes: int) -> Score:
+    """What the votes allow: the golden comments that enough of these reviewers found, and nothing else."""
+    found = Counter(
+        mark
+        for mark, _ in {
+            (mark, reviewer)
+            for reviewer, _, marks in pull.comments
+            if reviewer in reviewers
+            for mark in marks
+        }
+    )
+    reached = sum(number >= votes for number in found.values())
+    return Score(reached, reached, reached, pull.golden)
+
+
+def alone(pulls: list[PullRequest], reviewer: str) -> list[Score]:
+    """A reviewer's own comments, each for itself."""
+    made = []
+    for pull in pulls:
+        own = [marks for one, _, marks in pull.comments if one == reviewer]
+        made.append(
+            Score(len(own), sum(map(bool, own)), len(frozenset[str]().union(*own)) if own else 0, pull.golden)
+        )
+    return made
+
+
+def singles(pulls: list[PullRequest], everyone: list[str]) -> None:
+    scores = {one: alone(pulls, one) for one in everyone}
+    for name, rule in (("as above", f1), ("free", free)):
+        values = {one: rule(rows) for one, rows in scores.items()}
+        best = max(values, key=lambda one: values[one])
+        mean = sum(values.values()) / len(values)
+        print(f"each reviewer alone, {name:8}: mean F1 {mean:.3f}, best {best} {values[best]:.3f}")
 
 
 def table(
@@ -130,6 +185,7 @@ def main() -> None:
     everyone = sorted({one[0] for pull in pulls for one in pull.comments})
     print(f"{len(pulls)} pull requests, {sum(len(pull.comments) for pull in pulls)} comments,", end=" ")
     print(f"{sum(pull.golden for pull in pulls)} golden; threshold {THRESHOLD}")
+    singles(pulls, everyone)
     for count, votes in SETTINGS:
         chooser = random.Random(options.seed)
         subsets = [set(chooser.sample(everyone, count)) for _ in range(options.subsets)]
@@ -137,12 +193,16 @@ def main() -> None:
             subsets = [{one} for one in everyone]
         grid = (THRESHOLD,) if count < 5 else GRID
         tables = {threshold: table(pulls, subsets, votes, threshold) for threshold in {*grid, THRESHOLD}}
+        reached = [[at_most(pull, subset, votes) for pull in pulls] for subset in subsets]
+        print(
+            f"{count:2} reviewers, >= {votes} votes, at most: F1 {sum(map(f1, reached)) / len(reached):.3f}"
+        )
         for rule in RULES:
             rows = tables[THRESHOLD][rule]
             low, high = interval(rows, options.seed)
             line = f"{count:2} reviewers, >= {votes} votes, {rule:7}: "
             line += f"F1 {mean_f1(rows, [*range(len(pulls))]):.3f}"
-            line += f" [{low:.3f}, {high:.3f}]"
+            line += f" [{low:.3f}, {high:.3f}], free {sum(map(free, rows)) / len(rows):.3f}"
             if len(grid) > 1:
                 line += f", held out {held_out(tables, rule, options.seed):.3f}; by threshold " + " ".join(
                     f"{one:.2f}:{mean_f1(tables[one][rule], [*range(len(pulls))]):.3f}" for one in GRID

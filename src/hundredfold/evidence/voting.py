@@ -72,7 +72,13 @@ def cluster(comments: Sequence[Comment], threshold: float = THRESHOLD) -> tuple[
     """
     if len(comments) > MAX_COMMENTS:
         raise ValueError(f"{len(comments)} comments, at most {MAX_COMMENTS} can be compared")
-    alike = _likeness(comments)
+    return grouped(comments, likeness(comments), threshold)
+
+
+def grouped(
+    comments: Sequence[Comment], alike: Sequence[Sequence[float]], threshold: float
+) -> tuple[Cluster, ...]:
+    """The same by a given likeness: symmetric, a row and a column a comment."""
     made = []
     for members in sorted(_merged(alike, threshold)):
         voters = {comments[one].voter for one in members}
@@ -127,7 +133,7 @@ def _merged(alike: Sequence[Sequence[float]], threshold: float) -> list[tuple[in
     return list(members.values())
 
 
-def _likeness(comments: Sequence[Comment]) -> list[list[float]]:
+def likeness(comments: Sequence[Comment]) -> list[list[float]]:
     """How alike each two comments are, from 0 to about 1; 1 of each with itself."""
     texts = [one.text[:MAX_TEXT] for one in comments]
     words = _weighted([_words(text) for text in texts])
