@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import copy
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +16,38 @@ import pytest_asyncio
 
 from hundredfold.forges.github.app import AppAuth
 from hundredfold.forges.github.auth import Auth, TokenAuth
-from hundredfold.forges.github.calls import Call
+from hundredfold.forges.github.calls import Call, GitHubError
 from hundredfold.forges.github.client import GitHubClient
 from hundredfold.forges.github.forge import GitHubForge
-from hundredfold.payloads import Close, Comment, Issue, Labels
+from hundredfold.forges.github.pulls import Builder
+from hundredfold.forges.preconditions import LiveRepository
+from hundredfold.forges.protocol import History
+from hundredfold.payloads import (
+    Annotation,
+    CheckRun,
+    Close,
+    Comment,
+    Commit,
+    Issue,
+    Labels,
+    PullRequest,
+)
+from hundredfold.proposals.patches import commits_of
 from hundredfold.simulation.forge.hub import Hub
 from hundredfold.simulation.forge.limits import UNLIMITED
 from hundredfold.simulation.forge.running import in_thread
+from hundredfold.sources.git import open_repository
 from hundredfold.sources.github.mirror import Mirror, Synced
 from hundredfold.store import mirror as store
 from hundredfold.store.blobs import Blobs
 from hundredfold.store.database import Database, open_database, sqlite_url
 from hundredfold.store.items import keep_project
+from hundredfold.vocabulary import Receipt
 from tests.support.emulate import emulated
 from tests.support.forge import APP_PERMISSIONS, TOKEN, commit, key_pair
 from tests.support.github import nowhere, proposed
 from tests.support.proposals import NoRepository
+from tests.support.repositories import RepositoryMaker
 
 REPOSITORY, PROJECT = "ada/widget", "p"
 ROOT = f"/repos/{REPOSITORY}"
@@ -151,53 +171,166 @@ async def state(client: GitHubClient) -> dict[str, Any]:
     return found
 
 
+def publisher(
+    github: tuple[str, str], local: LiveRepository, build: Builder = nowhere, *, app: bool = False
+) -> GitHubForge:
+    def client(auth: Auth) -> GitHubClient:
+        return GitHubClient(auth, base_url=github[0], pace_s=0, backoff_s=0.01)
+
+    def connected() -> GitHubClient:
+        return client(AppAuth(github[1], key_pair()[0], REPOSITORY, client) if app else TokenAuth(TOKEN))
+
+    return GitHubForge(connected, REPOSITORY, local, build, settle_s=0.01)
+
+
 async def test_what_the_publisher_does_is_done_once_and_taken_back(
     connect: Connect, github: tuple[str, str]
 ) -> None:
-    import asyncio
-
     client = connect()
     await made(client, "/labels", name="area", color="112233")
-    for number in range(3):
+    for number in range(4):
         await made(client, "/issues", title=f"Issue {number}")
+    await made(client, "/issues/4/labels", labels=["area"])
     before = await state(client)
+    wanted = [
+        (proposed(Comment(number=1), "comment"), "x-000000000001"),
+        (proposed(Labels(number=2, add=("area",)), "labels"), "x-000000000002"),
+        (proposed(Close(number=3, reason="duplicate", duplicate_of=1), "close"), "x-000000000003"),
+        (proposed(Issue(labels=("area",)), "issue"), "x-000000000004"),
+        (proposed(Comment(number=1), "later", body="What is now to be said.\n"), "x-000000000005"),
+        (proposed(Labels(number=4, remove=("area",)), "unlabel"), "x-000000000006"),
+    ]
+    forge = publisher(github, NoRepository())
 
-    def publish() -> list[str]:
-        forge = GitHubForge(
-            lambda: GitHubClient(TokenAuth(TOKEN), base_url=github[0], pace_s=0, backoff_s=0.01),
-            REPOSITORY,
-            NoRepository(),
-            nowhere,
-            settle_s=0.01,
-        )
-        wanted = [
-            (proposed(Comment(number=1), "comment"), "x-000000000001"),
-            (proposed(Labels(number=2, add=("area",)), "labels"), "x-000000000002"),
-            (proposed(Close(number=3, reason="duplicate", duplicate_of=1), "close"), "x-000000000003"),
-            (proposed(Issue(labels=("area",)), "issue"), "x-000000000004"),
-        ]
-        receipts = [forge.apply(*one) for one in wanted]
+    def publish() -> list[Receipt]:
+        receipts = [forge.apply(*one) for one in wanted[:4]]
         for at in (0, 3):  # what bears a marker is found again, even by a publisher that remembers nothing
             assert forge.apply(*wanted[at]).location == receipts[at].location
-        applied.update(asyncio.run(observed()))
-        residue = [forge.undo(receipt, key) for receipt, (_, key) in zip(receipts, wanted, strict=True)]
+        return receipts + [forge.apply(*one) for one in wanted[4:]]
+
+    def take_back(receipts: list[Receipt]) -> list[str]:
+        done = [
+            forge.undo(receipt, key)
+            for receipt, (_, key) in reversed(list(zip(receipts, wanted, strict=True)))
+        ]
         forge.close()
-        return residue
+        return done[::-1]
 
-    async def observed() -> dict[str, Any]:
-        own = GitHubClient(TokenAuth(TOKEN), base_url=github[0])
-        try:
-            return await state(own)
-        finally:
-            await own.close()
-
-    applied: dict[str, Any] = {}
-    residue = await asyncio.to_thread(publish)
-    assert len(applied["1"]["comments"]) == 1
-    assert applied["2"]["labels"] == ["area"]
+    receipts = await asyncio.to_thread(publish)
+    applied = await state(client)
+    (comment,) = applied["1"]["comments"]
+    assert "What is now to be said." in comment, "a later comment of the same job replaces the earlier"
+    assert applied["2"]["labels"] == ["area"] and applied["4"]["labels"] == []
     assert applied["3"]["state"] == "closed"
-    assert applied["4"]["labels"] == ["area"]
-    assert residue == ["", "", "", "the issue #4 stays, closed"]
+    assert applied["5"]["labels"] == ["area"]
+    residue = await asyncio.to_thread(take_back, receipts)
+    assert residue == ["", "", "", "the issue #5 stays, closed", "", ""]
     after = await state(client)
-    assert after.pop("4")["state"] == "closed"
+    assert after.pop("5")["state"] == "closed"
     assert after == before
+
+
+FILE = "app.py"
+
+
+async def based(client: GitHubClient, folder: Path) -> tuple[RepositoryMaker, str]:
+    """A repository on this machine, and its commit as the branch `trunk` on the forge, object by object."""
+    maker = RepositoryMaker(folder)
+    sha = maker.commit({FILE: "one\n"}, "Begin")
+    at = datetime.fromtimestamp(maker.clock, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    person = {"name": "Ada", "email": "ada@example.org", "date": at}
+    blob = await made(client, "/git/blobs", content="one\n", encoding="utf-8")
+    entry = {"path": FILE, "mode": "100644", "type": "blob", "sha": blob["sha"]}
+    tree = await made(client, "/git/trees", tree=[entry])
+    commit = await made(
+        client,
+        "/git/commits",
+        message="Begin\n",
+        tree=tree["sha"],
+        parents=[],
+        author=person,
+        committer=person,
+    )
+    assert commit["sha"] == sha
+    await made(client, "/git/refs", ref="refs/heads/trunk", sha=sha)
+    return maker, sha
+
+
+async def test_a_draft_pull_request_and_a_check_run_are_published_and_taken_back(
+    connect: Connect, github: tuple[str, str], tmp_path: Path
+) -> None:
+    client = connect()
+    maker, base = await based(client, tmp_path / "local")
+    (maker.root / FILE).write_text("one\ntwo\n")
+    patch = maker.git("diff", "--binary") + "\n"
+    maker.git("checkout", "-q", "--", FILE)
+    local = open_repository(maker.root)
+    forge = publisher(github, local, partial(commits_of, local))
+    by_app = publisher(github, local, app=True)  # GitHub takes check runs of Apps only
+
+    async def got(path: str) -> Any:
+        return (await client.send(Call("GET", ROOT + path))).json()
+
+    async def branches() -> dict[str, str]:
+        return {one["name"]: one["commit"]["sha"] for one in await got("/branches")}
+
+    before = await branches()
+    pull = PullRequest(
+        base="trunk",
+        base_sha=base,
+        branch="fleet/two",
+        commits=(Commit(message="Say two", patch=patch),),
+    )
+    opened = await asyncio.to_thread(forge.apply, proposed(pull, "pull"), "x-000000000011")
+    begun = copy.deepcopy(opened.undo["work"])
+    for step in begun["steps"][-2:]:  # as if the answers about the branch and the pull request were lost
+        step["result"] = None
+    again = await asyncio.to_thread(
+        forge.apply, proposed(pull, "pull"), "x-000000000011", History(begun=begun)
+    )
+    assert again.location == opened.location
+    (there,) = await got("/pulls")
+    number, head = there["number"], there["head"]["sha"]
+    assert (there["draft"], there["base"]["ref"], there["head"]["ref"]) == (True, "trunk", "fleet/two")
+    assert await branches() == {**before, "fleet/two": head}
+    tip = await got(f"/git/commits/{head}")
+    assert (tip["message"].strip(), [one["sha"] for one in tip["parents"]]) == ("Say two", [base])
+
+    annotation = Annotation(path=FILE, start_line=2, end_line=2, message="Two")
+    check = CheckRun(head=head, name="fleet", conclusion="failure", annotations=(annotation,))
+    checked = await asyncio.to_thread(by_app.apply, proposed(check, "check"), "x-000000000013")
+    runs = f"/commits/{head}/check-runs"
+    (run,) = (await got(runs))["check_runs"]
+    assert (run["name"], run["conclusion"], run["external_id"]) == ("fleet", "failure", "x-000000000013")
+    assert run["output"]["annotations_count"] == 1
+
+    assert await asyncio.to_thread(by_app.undo, checked, "x-000000000013") == (
+        "the check run 'fleet' stays, as neutral"
+    )
+    (run,) = (await got(runs))["check_runs"]
+    assert run["conclusion"] == "neutral" and run["output"]["title"] == "Withdrawn"
+    assert await asyncio.to_thread(forge.undo, opened, "x-000000000011") == (
+        f"the pull request #{number} stays, closed"
+    )
+    closed = await got(f"/pulls/{number}")
+    assert closed["state"] == "closed" and "withdrawn" in closed["body"].lower()
+    assert await branches() == before
+    for one in (forge, by_app):
+        await asyncio.to_thread(one.close)
+    local.close()
+
+
+async def test_why_emulate_is_asked_for_no_other_types(tmp_path: Path) -> None:
+    """If one of these fails, `emulate` has learnt it, and the tests above should ask for it."""
+    with theirs(tmp_path / "github") as (url, _):
+        client = GitHubClient(TokenAuth(TOKEN), base_url=url, pace_s=0)
+        for path in ("/code-scanning/sarifs", "/security-advisories"):  # sarif, advisory: no such routes
+            with pytest.raises(GitHubError, match="404"):
+                await made(client, path)
+        # review, and comments, labels, closing of a pull request: GitHub has one at /issues/N too
+        _, base = await based(client, tmp_path / "local")
+        await made(client, "/git/refs", ref="refs/heads/fleet/two", sha=base)
+        pull = await made(client, "/pulls", title="Two", head="fleet/two", base="main")
+        with pytest.raises(GitHubError, match="404"):
+            await client.send(Call("GET", f"{ROOT}/issues/{pull['number']}"))
+        await client.close()
