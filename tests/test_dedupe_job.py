@@ -41,7 +41,7 @@ class Tracker:
         self.root, self.rows = root, list[dict[str, Any]]()
         self.database: Database = open_database(sqlite_url(home / "hundredfold.db"))
         keep_project(self.database, "p", root)
-        self.known = Known(self.database, Blobs(home / "blobs"), "p", "none")
+        self.known = Known(self.database, Blobs(home / "blobs"), "p", "none", told="duplicate")
 
     def issue(self, number: int, title: str, body: str, state: str = "open", **rest: Any) -> None:
         at = f"2024-01-{number:02}T00:00:00Z"
@@ -100,6 +100,7 @@ def test_a_pair_that_checks_out_is_proposed_to_be_closed_into_the_canonical_one(
     close, label = done.proposals
     assert close.payload == Close(number=3, reason="duplicate", duplicate_of=1) and label.type == "labels"
     assert set(close.preconditions) == {"state:3", "text:3", "state:1", "text:1"}
+    assert set(label.preconditions) == {"text:3", "text:1"}, "it may be closed before it is labelled"
     assert TRACE in close.body and AGAIN_TEXT in close.body
     assert [one.quote for one in done.findings[0].evidence] == [AGAIN_TEXT, TRACE]
 
@@ -265,6 +266,19 @@ def test_an_export_says_where_it_is_wrong(tmp_path: Path) -> None:
         exported(tmp_path / "none.jsonl")
     with pytest.raises(ConfigError, match="no issues to compare"):
         read_issues(tmp_path, "", None, "p")
+
+
+def test_what_we_do_to_an_issue_makes_neither_another_item_nor_another_score(tracker: Tracker) -> None:
+    tracker.rows[0]["labels"] = ["area"]
+    before = tracker.items()
+    tracker.rows[0] |= {"labels": ["area", "Duplicate"], "comments": 3, "updated_at": "2024-02-01T00:00:00Z"}
+    tracker.rows[2] |= {"labels": ["duplicate"], "comments": 1}
+    after = tracker.items()
+    assert {key: one.id for key, one in after.items()} == {key: one.id for key, one in before.items()}
+    scores = [[one["score"] for one in items["3"].payload["candidates"]] for items in (before, after)]
+    assert scores[0] == scores[1] and scores[0]
+    tracker.rows[2]["labels"] = ["area"]
+    assert tracker.items()["3"].payload["candidates"][0]["score"] != scores[0][0], "a label of theirs counts"
 
 
 def test_the_index_keeps_up_with_the_issues_and_survives_a_reopening(tracker: Tracker, home: Path) -> None:

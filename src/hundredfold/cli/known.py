@@ -227,7 +227,7 @@ for command, name in (
 def _known(context: Context) -> Known:
     from hundredfold.jobs.known import Known
 
-    return Known(context.database, context.blobs, context.place.slug, context.settings.known.model)
+    return Known.of(context.database, context.blobs, context.place.slug, context.settings)
 
 
 def _issues(context: Context) -> list[IssueRecord]:

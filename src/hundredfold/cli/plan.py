@@ -88,7 +88,7 @@ def plan_job(context: Context, name: str) -> Plan:
     place = context.place
     on_record = partial(earlier, context.database, place.slug, name)
     series = partial(benchmarks.kept, context.database, place.slug)
-    known = Known(context.database, context.blobs, place.slug, settings.known.model)
+    known = Known.of(context.database, context.blobs, place.slug, settings)
     project = Project(
         place.slug,
         place.root,

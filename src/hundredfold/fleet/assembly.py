@@ -119,7 +119,7 @@ async def assembled(
             gateway=gateway or _NoGateway(),
             admission=_admission(settings, book, database, gateway),
             board=Board(),
-            known=Known(database, blobs, place.slug, settings.known.model),
+            known=Known.of(database, blobs, place.slug, settings),
             model=model,
         )
         worker = Worker(desk)

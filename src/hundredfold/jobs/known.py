@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from hundredfold.vocabulary import digest
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from hundredfold.evidence.similarity.minilm import MiniLM
     from hundredfold.evidence.similarity.ranker import Ranker
     from hundredfold.evidence.similarity.training import Lesson
+    from hundredfold.settings import Settings
     from hundredfold.store.blobs import Blobs
     from hundredfold.store.database import Database
     from hundredfold.store.known import Shelf
@@ -58,13 +59,23 @@ class Trained(Struct, frozen=True):
 class Known:
     """One project's index. Opened when it is first asked; not for several threads at once."""
 
-    def __init__(self, database: Database, blobs: Blobs, project: str, model: str = "auto") -> None:
-        """`model`: see `sources.weights.find_weights`."""
+    def __init__(
+        self, database: Database, blobs: Blobs, project: str, model: str = "auto", *, told: str = ""
+    ) -> None:
+        """`model`: see `sources.weights.find_weights`. `told`: the label that a duplicate bears; it says what
+        became of an issue and not what it is about, so the index leaves it out."""
         self._database, self._blobs, self._project, self._model = database, blobs, project, model
+        self._told = told.casefold()
         self._encoder: MiniLM | None = None
         self._encoder_sought = False
         self._index: Index | None = None
         self._newest = -1
+
+    @classmethod
+    def of(cls, database: Database, blobs: Blobs, project: str, settings: Settings) -> Known:
+        """As the settings of the project say."""
+        job = settings.job.get("dedupe")
+        return cls(database, blobs, project, settings.known.model, told=job.duplicates.label if job else "")
 
     @property
     def by(self) -> str:
@@ -90,7 +101,7 @@ class Known:
         """
         from hundredfold.evidence.similarity.documents import block
 
-        shelf, given = self._shelf(), {one.key: one for one in documents}
+        shelf, given = self._shelf(), {one.key: self._plain(one) for one in documents}
         there = shelf.documents()
         marks = {key: _mark(one) for key, one in given.items()}
         fresh = [one for key, one in given.items() if key not in there or there[key].digest != marks[key]]
@@ -124,7 +135,7 @@ class Known:
             StorageError: the index is damaged; names the mend.
         """
         index = self._opened()
-        return index.search(self._query(index, document), most, kinds=kinds, before_us=before_us)
+        return index.search(self._query(index, self._plain(document)), most, kinds=kinds, before_us=before_us)
 
     def titles(self) -> dict[str, str]:
         """The title of every document, by key."""
@@ -151,7 +162,7 @@ class Known:
         )
         lessons = []
         for key in asked:
-            query = self._query(index, documents[key])
+            query = self._query(index, self._plain(documents[key]))
             found = index.candidates(query, before_us=documents[key].created_us)
             if len(found.rows):
                 lessons.append(lesson(found, index.keys, pairs[key]))
@@ -193,6 +204,10 @@ class Known:
         """Forget the index; the next refresh makes it anew."""
         self._shelf().forget()
         self._newest = -1
+
+    def _plain(self, document: Document) -> Document:
+        tags = tuple(tag for tag in document.tags if tag.casefold() != self._told)
+        return document if tags == document.tags else structs.replace(document, tags=tags)
 
     def _opened(self) -> Index:
         """The index as it is in the store now."""

@@ -63,7 +63,8 @@ def read_issues(root: Path, source: str, database: Database | None, project: str
     if database is None or synced_us(database, project) is None:
         raise ConfigError(
             "there are no issues to compare",
-            'Set [forge] repository = "owner/name", or [job.dedupe] source = "issues.jsonl".',
+            'Set [forge] repository = "owner/name" and read it once with `hundredfold mirror`, or set '
+            '[job.dedupe] source = "issues.jsonl".',
         )
     return mirrored(database, project)
 

@@ -171,7 +171,7 @@ def proposals_of(
                 type="labels",
                 title=f"Label {_name(issue)} as {label}",
                 body=f"{_name(issue)} says the same as {_name(target)}.",
-                preconditions={f"text:{issue.number}": issue.digest},
+                preconditions=_same_text(issue) | _same_text(target),  # not the state: it may be closed first
                 payload=Labels(number=issue.number, add=(label,)),
                 **(base | {"review_minutes": 0.2}),
             )
@@ -214,7 +214,12 @@ def _unchanged(issue: Shown) -> dict[str, str]:
     """It is open and says what was judged."""
     if not issue.number:
         return {}
-    return requirements(issue.number, state="open") | {f"text:{issue.number}": issue.digest}
+    return requirements(issue.number, state="open") | _same_text(issue)
+
+
+def _same_text(issue: Shown) -> dict[str, str]:
+    """It says what was judged."""
+    return {f"text:{issue.number}": issue.digest}
 
 
 def _told(one: Shown) -> Told:
