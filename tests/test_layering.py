@@ -246,14 +246,32 @@ def test_the_architecture_names_tests_that_there_are() -> None:
     assert missing == []
 
 
-def test_the_maps_name_every_package_and_no_module_that_is_gone() -> None:
+def test_the_maps_name_every_package_and_module_and_none_that_is_gone() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     assert [one for one in packages() if not re.search(rf"^{one}/ ", text, re.MULTILINE)] == []
     there = {f"{package}/{file.name}" for package in (".", *packages()) for file in modules(package)}
-    package, gone = ".", []
+    named = set(re.findall(r"`((?:\w+/)*\w+\.py)(?:: \w+)?`", text)) - set(
+        re.findall(r"`(test_\w+\.py)`", text)
+    )
+    gone = [one for one in sorted(named) if not any(f"/{path}".endswith(f"/{one}") for path in there)]
+    assert [one for one in gone if one != "__init__.py" and not (ROOT / one).is_file()] == []
+    listed, package = set(), "."
     for line in PAGE.read_text(encoding="utf-8").splitlines():
         if line.startswith("## "):
             package = line[3:].replace("hundredfold", ".")
-        elif (match := re.match(r"- `(\w+\.py)`", line)) and f"{package}/{match[1]}" not in there:
-            gone.append(f"{package}/{match[1]}")
-    assert gone == [], "write the page anew: python -m tests.support.modules"
+        elif match := re.match(r"- `(\w+\.py)`", line):
+            listed.add(f"{package}/{match[1]}")
+    assert listed == there, "write the page anew: python -m tests.support.modules"
+
+
+def test_the_layers_are_drawn_as_they_are() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    chart = text.split("\n## Layout\n")[1].split("```")[1]
+    drawn = [
+        frozenset(re.findall(r"\w+", part.partition("   ")[0]))
+        for line in chart.strip().splitlines()
+        for part in line.split(" → ")
+    ]
+    there = {own for path, _ in trees() for own in [path.split("/")[0].removesuffix(".py")]}
+    layers = [layer & there for layer in LAYERS]
+    assert drawn[::-1] == [one for one in layers if one - {"__main__"}]
