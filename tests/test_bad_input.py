@@ -47,6 +47,15 @@ def test_an_empty_repository(make_repository: Make) -> None:
     assert "no commit" in ran.err
 
 
+def test_a_cadence_that_is_none_is_told_before_anything_is_begun(make_repository: Make, home: Path) -> None:
+    maker = make_repository()
+    maker.commit({"a.py": "x = 1\n"})
+    (maker.root / "hundredfold.toml").write_text('[job.security]\ncadence = "every hour"\n')
+    ran = hundredfold("run", "--watch", "--no-model", repo=maker.root)
+    assert ran.code == 2 and "[job.security]: the cadence 'every hour'" in ran.err
+    assert '"*/10 * * * *"' in ran.err
+
+
 def test_an_unknown_revision_names_the_nearest(make_repository: Make) -> None:
     maker = make_repository()
     maker.commit({"a.py": "x = 1\n"})

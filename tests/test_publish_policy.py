@@ -3,21 +3,24 @@ first wording; two people at once are safe."""
 
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
+from hundredfold.config import load_settings, policy_rules
 from hundredfold.errors import ConfigError
 from hundredfold.payloads import Comment, InlineComment, Labels, Review
 from hundredfold.proposals.decide import decide
 from hundredfold.proposals.edit import edited
 from hundredfold.proposals.inbox import surely
-from hundredfold.proposals.policy import chosen, decide_by_rules, rules_of
+from hundredfold.proposals.policy import chosen, decide_by_rules
 from hundredfold.proposals.publisher import LIMITS, Publisher, limits_of
 from hundredfold.proposals.record import record_done
-from hundredfold.settings import PolicyRule, PublishSettings
+from hundredfold.settings import PolicyRule, PublishSettings, Settings
 from hundredfold.store import items, proposals
 from hundredfold.store.database import Database
 from hundredfold.vocabulary import Done, Finding, Proposal, identity
@@ -54,7 +57,7 @@ def cases(*rows: tuple[str, tuple[float, ...], str, bool]) -> Cases:
 
 def test_by_default_nothing_is_decided_without_a_person(database: Database, tmp_path: Path) -> None:
     keep(database, cases(("a", (1.0,), "dedupe", False)), tmp_path)
-    assert rules_of(PublishSettings(), tmp_path) == ()
+    assert policy_rules(Settings(), tmp_path) == ()
     assert decide_by_rules(database, PROJECT, ()) == []
 
 
@@ -82,35 +85,55 @@ def test_a_rule_stops_at_its_limit_of_the_day(database: Database, tmp_path: Path
     assert chosen(database, PROJECT, (msgspec.structs.replace(rule, day=3),)) != []
 
 
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"types": ("lables",)}, "lables"),
-        ({"types": ()}, "empty"),
-        ({"confidence": 0.0}, "confidence"),
-        ({"confidence": 1.5}, "confidence"),
-        ({"name": "\x1b[31m"}, "no name"),
-        ({"day": 0}, "day"),
-    ],
-)
-def test_a_rule_that_cannot_be_meant_is_refused(change: dict[str, object], said: str, tmp_path: Path) -> None:
-    wrong = msgspec.structs.replace(RULE, **change)
-    with pytest.raises(ConfigError, match=said):
-        rules_of(PublishSettings(policy=(wrong,)), tmp_path)
+def loaded(tmp_path: Path, text: str) -> Settings:
+    (tmp_path / "hundredfold.toml").write_text("[job.dedupe]\n[job.bugs]\n" + text)
+    return load_settings(tmp_path)
+
+
+def rule_text(table: str = "publish.policy", **change: Any) -> str:
+    values: dict[str, Any] = {"name": "x", "job": "dedupe", "types": ["labels"], "confidence": 0.9, **change}
+    return f"[[{table}]]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
+
+
+WRONG_RULES: list[tuple[dict[str, Any], str, str]] = [
+    ({"types": ["lables"]}, "types has 'lables'", "Types are comment, review, labels"),
+    ({"types": []}, "types is empty", "Types are"),
+    ({"confidence": 0.0}, "confidence is 0.0", "over 0 and at most 1"),
+    ({"confidence": 1.5}, "confidence is 1.5", "over 0 and at most 1"),
+    ({"confidence": "high"}, "confidence: Expected `float`", ""),
+    ({"name": "\x1b[31m"}, "no name", "Use letters"),
+    ({"day": 0}, "day is 0", "1 or more"),
+    ({"job": "dedup"}, "names the job 'dedup'", "Did you mean 'dedupe'?"),
+]
+
+
+@pytest.mark.parametrize(("change", "said", "mend"), WRONG_RULES)
+def test_a_rule_that_cannot_be_meant_is_refused_when_settings_are_read(
+    change: dict[str, Any], said: str, mend: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        loaded(tmp_path, rule_text() + rule_text(**{"name": "y", **change}))
+    assert said in str(caught.value) and str(tmp_path / "hundredfold.toml") in str(caught.value)
+    assert mend in caught.value.mend
+    (tmp_path / "policy.toml").write_text(rule_text("policy", **change))
+    with pytest.raises(ConfigError, match=r"\.toml: ") as caught:
+        loaded(tmp_path, '[publish]\npolicy-file = "policy.toml"\n')
+    assert said.partition(": ")[2] in str(caught.value) and mend in caught.value.mend
 
 
 def test_rules_may_stand_in_a_file_of_their_own(tmp_path: Path) -> None:
-    file = tmp_path / "policy.toml"
-    file.write_text('[[policy]]\nname = "x"\njob = "dedupe"\ntypes = ["labels"]\nconfidence = 0.9\n')
-    assert [one.name for one in rules_of(PublishSettings(policy_file="policy.toml"), tmp_path)] == ["x"]
-    with pytest.raises(ConfigError, match="used twice"):
-        same = msgspec.structs.replace(RULE, name="x")
-        rules_of(PublishSettings(policy=(same,), policy_file="policy.toml"), tmp_path)
+    file, named = tmp_path / "policy.toml", '[publish]\npolicy-file = "policy.toml"\n'
+    file.write_text(rule_text("policy"))
+    assert [one.name for one in policy_rules(loaded(tmp_path, named), tmp_path)] == ["x"]
+    with pytest.raises(ConfigError, match=r"policy\.toml: rule 'x': the name is used twice"):
+        loaded(tmp_path, named + rule_text())
+    with pytest.raises(ConfigError, match=r"hundredfold\.toml: publish: rule 'x': the name is used twice"):
+        loaded(tmp_path, rule_text() + rule_text(types=["close"]))
     file.write_text('[[policy]]\nname = "x"\nsure = 1\n')
     with pytest.raises(ConfigError, match=r"policy\.toml"):
-        rules_of(PublishSettings(policy_file="policy.toml"), tmp_path)
+        loaded(tmp_path, named)
     with pytest.raises(ConfigError, match="can't be read"):
-        rules_of(PublishSettings(policy_file="none.toml"), tmp_path)
+        loaded(tmp_path, '[publish]\npolicy-file = "none.toml"\n')
 
 
 def test_a_person_cannot_sign_as_a_policy(database: Database, tmp_path: Path) -> None:
@@ -138,11 +161,12 @@ def test_a_type_is_held_at_its_limit_of_the_day(database: Database, tmp_path: Pa
     assert [one.result for one in publisher.publish()] == ["held"], "what was undone was seen too"
 
 
-def test_limits_are_of_known_types() -> None:
+def test_limits_are_of_known_types(tmp_path: Path) -> None:
     assert limits_of(PublishSettings()) == dict(LIMITS)
     assert limits_of(PublishSettings(limits={"close": 0}))["close"] == 0
-    with pytest.raises(ConfigError, match="'closes'"):
-        limits_of(PublishSettings(limits={"closes": 1}))
+    for text, said in (("closes = 1", "limits names 'closes'"), ("close = -1", "limits: close is -1")):
+        with pytest.raises(ConfigError, match=rf"hundredfold\.toml: publish: {said}"):
+            loaded(tmp_path, f"[publish.limits]\n{text}\n")
 
 
 # ------------------------------------------------------------------ staleness, edits, many

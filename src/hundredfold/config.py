@@ -18,7 +18,8 @@ from msgspec import Struct
 from platformdirs import user_data_path
 
 from hundredfold.errors import ConfigError
-from hundredfold.settings import Settings
+from hundredfold.sections import BadValue
+from hundredfold.settings import PolicyFile, PolicyRule, Settings, require_names_once
 from hundredfold.vocabulary import PICODOLLARS_PER_DOLLAR, digest
 
 FILE_NAME = "hundredfold.toml"
@@ -90,7 +91,34 @@ def load_settings(root: Path, file: Path | None = None) -> Settings:
     settings = _convert(raw, path)
     _check(settings, path)
     _check_forge(settings, path)
+    _check_policy(settings, root, path)
     return settings
+
+
+def policy_rules(settings: Settings, root: Path) -> tuple[PolicyRule, ...]:
+    """What may be applied without a person: the rules of the settings and of the file that they name.
+
+    Raises:
+        ConfigError: the file can't be read, or a rule in it can't be meant.
+    """
+    publish = settings.publish
+    if not publish.policy_file:
+        return publish.policy
+    path = root / publish.policy_file
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        rules = (*publish.policy, *msgspec.convert(raw, PolicyFile).policy)
+        require_names_once(rules)
+    except OSError as error:
+        raise ConfigError(
+            f"the policy file {path} can't be read: {error.strerror}", "Mend [publish] policy-file."
+        ) from error
+    except BadValue as error:
+        raise ConfigError(f"{path}: {error}", error.mend) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+        mend = "A rule has name, job, types and confidence."
+        raise ConfigError(f"{path}: {error}", _mend(error, mend)) from error
+    return rules
 
 
 def _convert(raw: dict[str, Any], path: Path) -> Settings:
@@ -102,12 +130,18 @@ def _convert(raw: dict[str, Any], path: Path) -> Settings:
         if unknown is None:
             where = re.search(r"at `\$\.?([^`]*)`", message)
             key = f"{where.group(1)}: " if where else ""
-            raise ConfigError(f"{path}: {key}{message.split(' - at ')[0]}", "Mend that value.") from error
+            mend = _mend(error, "Mend that value.")
+            raise ConfigError(f"{path}: {key}{message.split(' - at ')[0]}", mend) from error
         key, table = unknown.group(1), unknown.group(2) or ""
         near = difflib.get_close_matches(key, _known_keys(raw, table), n=1, cutoff=0.4)
         mend = f"Did you mean {near[0]!r}?" if near else f"Known keys: {', '.join(_known_keys(raw, table))}."
         where_text = f"[{table}] " if table else ""
         raise ConfigError(f"{path}: {where_text}unknown key {key!r}", mend) from error
+
+
+def _mend(error: Exception, otherwise: str) -> str:
+    """What a value's own class says can be meant, else `otherwise`."""
+    return error.__cause__.mend if isinstance(error.__cause__, BadValue) else otherwise
 
 
 def _known_keys(raw: dict[str, Any], table: str) -> list[str]:
@@ -177,6 +211,15 @@ def _check_forge(settings: Settings, path: Path) -> None:
         raise ConfigError(
             f"{path}: [forge] webhook-port is {forge.webhook_port}", "It must be 65535 or less."
         )
+
+
+def _check_policy(settings: Settings, root: Path, path: Path) -> None:
+    for rule in policy_rules(settings, root):
+        if rule.job not in settings.job:
+            near = difflib.get_close_matches(rule.job, settings.job, n=1)
+            mend = f"Did you mean {near[0]!r}?" if near else f"Add a [job.{rule.job}] table, or leave it out."
+            what = f"the policy rule {rule.name!r} names the job {rule.job[:60]!r}, which is not configured"
+            raise ConfigError(f"{path}: {what}", mend)
 
 
 def dollars(text: str) -> int:

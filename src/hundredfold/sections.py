@@ -5,6 +5,14 @@ from __future__ import annotations
 from msgspec import Struct
 
 
+class BadValue(ValueError):
+    """A value that can't be meant, found when its table is made; `mend` says what can."""
+
+    def __init__(self, what: str, mend: str) -> None:
+        super().__init__(what)
+        self.mend = mend
+
+
 class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
     """Base of every table of the file: keys are written with dashes."""
 

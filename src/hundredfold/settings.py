@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import Literal
 
 from msgspec import field
 
+from hundredfold.payloads import TYPES
 from hundredfold.sections import (
+    BadValue,
     DuplicatesSettings,
     PullsSettings,
     ReportsSettings,
@@ -284,6 +288,10 @@ class WorthSettings(Section, frozen=True):
     scenarios: tuple[str, ...] = ()
 
 
+_RULE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,59}")
+_TYPES_ARE = f"Types are {', '.join(TYPES)}."
+
+
 class PolicyRule(Section, frozen=True):
     """[[publish.policy]]: what may be applied without a person. Private proposals never are."""
 
@@ -298,6 +306,21 @@ class PolicyRule(Section, frozen=True):
     #: at most this many decisions on a UTC day
     day: int = 20
 
+    def __post_init__(self) -> None:
+        if not _RULE_NAME.fullmatch(self.name):
+            raise BadValue(
+                f"name: {self.name[:60]!r} is no name", "Use letters, digits, blanks, dots and dashes."
+            )
+        where = f"rule {self.name!r}"
+        if not self.types:
+            raise BadValue(f"{where}: types is empty", _TYPES_ARE)
+        if unknown := [one for one in self.types if one not in TYPES]:
+            raise BadValue(f"{where}: types has {unknown[0][:60]!r}", _TYPES_ARE)
+        if not 0.0 < self.confidence <= 1.0:
+            raise BadValue(f"{where}: confidence is {self.confidence}", "It must be over 0 and at most 1.")
+        if self.day < 1:
+            raise BadValue(f"{where}: day is {self.day}", "It must be 1 or more.")
+
 
 class PublishSettings(Section, frozen=True):
     """[publish]: how much may be published, and what without a person. By default nothing is."""
@@ -307,6 +330,35 @@ class PublishSettings(Section, frozen=True):
     policy: tuple[PolicyRule, ...] = ()
     #: more rules: a TOML file of [[policy]] tables, relative to the repository
     policy_file: str = ""
+
+    def __post_init__(self) -> None:
+        for type_, most in self.limits.items():
+            if type_ not in TYPES:
+                raise BadValue(f"limits names {type_[:60]!r}", _TYPES_ARE)
+            if most < 0:
+                raise BadValue(f"limits: {type_} is {most}", "It must be 0 or more.")
+        require_names_once(self.policy)
+
+
+def require_names_once(rules: Iterable[PolicyRule]) -> None:
+    """Decisions bear their rule's name, so each has its own.
+
+    Raises:
+        BadValue: two rules have the same.
+    """
+    seen: set[str] = set()
+    for rule in rules:
+        if rule.name in seen:
+            raise BadValue(
+                f"rule {rule.name!r}: the name is used twice", "Decisions bear it: give each rule its own."
+            )
+        seen.add(rule.name)
+
+
+class PolicyFile(Section, frozen=True):
+    """The file that [publish] policy-file names."""
+
+    policy: tuple[PolicyRule, ...] = ()
 
 
 class Settings(Section, frozen=True):

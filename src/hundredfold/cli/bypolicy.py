@@ -28,18 +28,13 @@ class ByPolicy:
 
     What can't be published now (no credential, another publisher at work) ends no run: `why_not` says it, and
     the next call tries again.
-
-    Raises:
-        ConfigError: a rule or a limit can't be meant.
     """
 
     def __init__(self, context: Context) -> None:
-        from hundredfold.proposals.policy import rules_of
-        from hundredfold.proposals.publisher import limits_of
+        from hundredfold.config import policy_rules
 
         self._context = context
-        self._rules = rules_of(context.settings.publish, context.place.root)
-        limits_of(context.settings.publish)
+        self._rules = policy_rules(context.settings, context.place.root)
         self.applied: list[Applied] = []
         self.why_not = ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from collections.abc import Sequence
 
 from hundredfold.cli.context import Context
@@ -12,7 +13,7 @@ from hundredfold.cli.mirroring import Refresh, webhooks
 from hundredfold.cli.output import say
 from hundredfold.errors import EXIT_INCOMPLETE
 from hundredfold.fleet.assembly import assembled
-from hundredfold.fleet.cadence import Settled, nothing_more
+from hundredfold.fleet.cadence import Settled, first_due, nothing_more
 from hundredfold.fleet.cadence import watch as watch_jobs
 from hundredfold.fleet.lock import project_lock
 from hundredfold.fleet.run import Run, RunResult
@@ -45,10 +46,13 @@ async def conducted(
     shown live. `settled` is awaited whenever what was taken in is worked off.
 
     Raises:
+        ConfigError: a cadence is no cron expression.
         ProjectBusy: another run holds the project.
         UnavailableError, StorageError: what could not be started.
     """
     jobs = list(jobs) or [load_job(name) for name in names]
+    if watch:
+        first_due(context.settings, names, time.time())  # a cadence that can't be meant is told at once
     refresh, nudged = Refresh(context), set[str]()
     title = title or f"{context.place.root.name} · {', '.join(names)}"
     stop = _stop_on_signals()

@@ -125,14 +125,9 @@ def _discord(context: Context) -> list[Diagnosis]:
 
 def _policy(context: Context) -> list[Diagnosis]:
     """What may be applied without a person, if anything may."""
-    from hundredfold.proposals.policy import rules_of
-    from hundredfold.proposals.publisher import limits_of
+    from hundredfold.config import policy_rules
 
-    try:
-        rules = rules_of(context.settings.publish, context.place.root)
-        limits_of(context.settings.publish)
-    except HundredfoldError as error:
-        return [Diagnosis("policy", False, str(error), error.mend)]
+    rules = policy_rules(context.settings, context.place.root)
     if not rules:
         return []
     told = "; ".join(

@@ -23,7 +23,7 @@ def publisher(context: Context, person: str) -> Iterator[Publisher]:
     """A publisher to the project's forge; its connections are closed after the block.
 
     Raises:
-        ConfigError: `person` is no name, a limit names no type, or the credential is not there.
+        ConfigError: `person` is no name, or the credential is not there.
     """
     from hundredfold.proposals.publisher import Publisher, limits_of
 

@@ -44,11 +44,12 @@ def publish(
     """
     from hundredfold.cli.decide import exit_code, person_of, print_line, proposal_ids, refresh_pages, tell
     from hundredfold.cli.forge import publisher
-    from hundredfold.proposals.policy import decide_by_rules, rules_of
+    from hundredfold.config import policy_rules
+    from hundredfold.proposals.policy import decide_by_rules
 
     context = where.open()
     person = person_of(context, by)
-    rules = rules_of(context.settings.publish, context.place.root) if policy else ()
+    rules = policy_rules(context.settings, context.place.root) if policy else ()
     with publisher(context, person) as made:
         if dry_run or ids:
             wanted = proposal_ids(context.database, ids) or _would_be(context, rules)

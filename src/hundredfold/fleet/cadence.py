@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from croniter import croniter
 
@@ -14,6 +14,7 @@ from hundredfold.fleet import lookback
 from hundredfold.fleet.assembly import Assembly
 from hundredfold.fleet.run import Run
 from hundredfold.jobs.protocol import Job
+from hundredfold.settings import Settings
 
 WATCH_TICK_S = 2.0
 
@@ -38,6 +39,22 @@ def next_due(expression: str, after: float) -> float:
         ) from error
 
 
+def first_due(settings: Settings, names: Iterable[str], after: float) -> dict[str, float]:
+    """Epoch seconds when each job that has a cadence is due first.
+
+    Raises:
+        ConfigError: a cadence is not a cron expression; names the job.
+    """
+    due = {}
+    for name in names:
+        if cadence := settings.job[name].cadence:
+            try:
+                due[name] = next_due(cadence, after)
+            except ConfigError as error:
+                raise ConfigError(f"[job.{name}]: {error}", error.mend) from error
+    return due
+
+
 async def watch(
     assembly: Assembly,
     run: Run,
@@ -56,11 +73,7 @@ async def watch(
         nudged: names of jobs to be taken in now, whatever their cadence says; emptied here.
     """
     desk = assembly.desk
-    due = {
-        name: next_due(desk.settings.job[name].cadence, time.time())
-        for name in desk.jobs
-        if desk.settings.job[name].cadence
-    }
+    due = first_due(desk.settings, desk.jobs, time.time())
     look_at, at_work = 0.0, False
     while not stop.is_set():
         now = time.time()

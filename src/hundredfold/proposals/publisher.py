@@ -15,10 +15,9 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from hundredfold.errors import ConfigError, HundredfoldError, UnavailableError
+from hundredfold.errors import HundredfoldError, UnavailableError
 from hundredfold.forges.protocol import Forge, History, NotNow, Stale
 from hundredfold.forges.subject import Touch
-from hundredfold.payloads import TYPES
 from hundredfold.proposals.decide import checked_name
 from hundredfold.proposals.outgoing import publishable
 from hundredfold.settings import PublishSettings
@@ -48,16 +47,7 @@ LIMITS: Mapping[str, int] = {
 
 
 def limits_of(settings: PublishSettings) -> dict[str, int]:
-    """The limits in force: `LIMITS`, with what the settings say otherwise.
-
-    Raises:
-        ConfigError: a limit of no type, or below 0.
-    """
-    for type_, most in settings.limits.items():
-        if type_ not in TYPES:
-            raise ConfigError(f"[publish] limits names {type_!r}", f"Types are {', '.join(TYPES)}.")
-        if most < 0:
-            raise ConfigError(f"[publish] limits: {type_} is {most}", "It must be 0 or more.")
+    """The limits in force: `LIMITS`, with what the settings say otherwise."""
     return {**LIMITS, **settings.limits}
 
 
