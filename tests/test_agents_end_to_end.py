@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.backends import ready
 from tests.support.program import hundredfold, weak_project
-from tests.support.provider import simulated_provider
+from tests.support.provider import SURE, simulated_provider
 from tests.support.repositories import RepositoryMaker
 
 pytestmark = pytest.mark.codex
@@ -23,7 +23,7 @@ def test_from_commits_to_proposals_and_a_bill(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ready(agent, monkeypatch)
-    with simulated_provider(tmp_path, mind={"rounds": [1, 1], "p_true": 1.0}) as provider:
+    with simulated_provider(tmp_path, mind=SURE | {"rounds": [1, 1]}) as provider:
         root = weak_project(make_repository(), provider.base_url, commits=2, agent=agent)
         run = hundredfold("run", "--json", repo=root)
         assert run.code == 0, run.err

@@ -11,7 +11,7 @@ from hundredfold.config import load_settings, place_of
 from tests.support.benchmarks import SLOW_FROM, slower_project
 from tests.support.discord import discord_server
 from tests.support.program import CONFIG, hundredfold
-from tests.support.provider import simulated_provider
+from tests.support.provider import SURE, simulated_provider
 from tests.support.repositories import RepositoryMaker
 
 Make = Callable[..., RepositoryMaker]
@@ -39,7 +39,7 @@ def prepared(make_repository: Make, base_url: str, agent: str) -> tuple[Path, li
 def test_from_results_to_the_commit_to_a_notice_with_a_picture_and_back(
     make_repository: Make, tmp_path: Path, home: Path
 ) -> None:
-    with simulated_provider(tmp_path, seed=3, mind={"p_true": 1.0}) as provider, discord_server() as discord:
+    with simulated_provider(tmp_path, seed=3, mind=SURE) as provider, discord_server() as discord:
         repo, shas = prepared(make_repository, provider.base_url, "codex")
         ran = hundredfold("run", "--json", repo=repo, HOOK=discord.url)
         assert ran.code == 0, (ran.out, ran.err)

@@ -19,7 +19,7 @@ from hundredfold.simulation.forge.api.issues import new_issue
 from tests.support.benchmarks import SLOW_FROM, slower_project, write_results
 from tests.support.forge import TOKEN, TestForge
 from tests.support.program import CONFIG, command, hundredfold
-from tests.support.provider import simulated_provider
+from tests.support.provider import SURE, simulated_provider
 from tests.support.repositories import RepositoryMaker
 
 Make = Callable[..., RepositoryMaker]
@@ -49,7 +49,7 @@ def test_from_results_to_an_issue_on_the_forge_and_back(
     known = new_issue(forge.hub, forge.repo, "bob", title, "It was 100 ms and is 130 ms now.").number
     maker.git("push", "-q", str(forge.repo.git.folder), "HEAD:refs/heads/measured")
     before = set(forge.repo.issues)
-    with simulated_provider(tmp_path, seed=3, mind={"p_true": 1.0}) as provider, forge.served() as api:
+    with simulated_provider(tmp_path, seed=3, mind=SURE) as provider, forge.served() as api:
         extra = SETTINGS + FORGE.format(api=api)
         config = CONFIG.format(base_url=provider.base_url, agent="codex", extra=extra, provider="")
         (maker.root / "hundredfold.toml").write_text(config)
@@ -89,7 +89,7 @@ def test_a_run_applies_what_the_policy_allows_and_says_by_which_rule(
     forge.clock.at = time.time()
     maker.git("push", "-q", str(forge.repo.git.folder), "HEAD:refs/heads/measured")
     before = set(forge.repo.issues)
-    with simulated_provider(tmp_path, seed=3, mind={"p_true": 1.0}) as provider, forge.served() as api:
+    with simulated_provider(tmp_path, seed=3, mind=SURE) as provider, forge.served() as api:
         extra = POLICY + FORGE.format(api=api)
         config = CONFIG.format(base_url=provider.base_url, agent="native", extra=extra, provider="")
         (maker.root / "hundredfold.toml").write_text(config)
@@ -122,7 +122,7 @@ def test_a_watching_run_applies_what_the_policy_allows_once_it_comes(
     forge.clock.at = time.time()
     maker.git("push", "-q", str(forge.repo.git.folder), "HEAD:refs/heads/measured")
     before = set(forge.repo.issues)
-    with simulated_provider(tmp_path, seed=3, mind={"p_true": 1.0}) as provider, forge.served() as api:
+    with simulated_provider(tmp_path, seed=3, mind=SURE) as provider, forge.served() as api:
         extra = POLICY.replace('cadence = ""', 'cadence = "* * * * * */1"') + FORGE.format(api=api)
         config = CONFIG.format(base_url=provider.base_url, agent="native", extra=extra, provider="")
         (maker.root / "hundredfold.toml").write_text(config)

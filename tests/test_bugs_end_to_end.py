@@ -9,7 +9,7 @@ import pytest
 
 from hundredfold.config import load_settings, place_of
 from tests.support.program import CONFIG, hundredfold
-from tests.support.provider import simulated_provider
+from tests.support.provider import SURE, simulated_provider
 from tests.support.repositories import RepositoryMaker
 
 Make = Callable[..., RepositoryMaker]
@@ -66,7 +66,7 @@ def prepared(make_repository: Make, agent: str, base_url: str, test: str = "test
 def test_from_a_failing_log_to_an_issue_that_was_reproduced(
     make_repository: Make, tmp_path: Path, home: Path
 ) -> None:
-    with simulated_provider(tmp_path, seed=3, mind={"p_true": 1.0}) as provider:
+    with simulated_provider(tmp_path, seed=3, mind=SURE) as provider:
         repo = prepared(make_repository, "codex", provider.base_url)
         ran = hundredfold("run", "--json", repo=repo)
         assert ran.code == 0, (ran.out, ran.err)
@@ -105,7 +105,7 @@ def test_without_a_model_failures_are_run_again_and_told_and_none_is_filed(
 
 
 def test_a_flaky_test_is_told_and_never_filed(make_repository: Make, tmp_path: Path, home: Path) -> None:
-    with simulated_provider(tmp_path, seed=3, mind={"p_true": 1.0}) as provider:
+    with simulated_provider(tmp_path, seed=3, mind=SURE) as provider:
         repo = prepared(make_repository, "native", provider.base_url, "test_shaky")
         config = (repo / "hundredfold.toml").read_text()
         (repo / "hundredfold.toml").write_text(config + "reruns = 40\n")

@@ -12,7 +12,7 @@ import pytest
 from hundredfold.simulation.forge.records import Step, WorkflowJob, WorkflowRun
 from tests.support.forge import TOKEN, TestForge
 from tests.support.program import CONFIG, hundredfold
-from tests.support.provider import simulated_provider
+from tests.support.provider import SURE, simulated_provider
 from tests.support.repositories import RepositoryMaker
 from tests.test_bugs_end_to_end import BUGS, CODE, LOG, Make
 
@@ -40,7 +40,7 @@ def test_from_a_failed_run_on_the_forge_to_an_issue_there_and_back(
     maker.git("push", "-q", str(forge.repo.git.folder), "HEAD:refs/heads/ci")
     failed_run(forge, sha)
     before = set(forge.repo.issues)
-    with simulated_provider(tmp_path, seed=3, mind={"p_true": 1.0}) as provider, forge.served() as api:
+    with simulated_provider(tmp_path, seed=3, mind=SURE) as provider, forge.served() as api:
         told = (
             f'[forge]\nkind = "github"\nrepository = "acme/widget"\nbase-url = "{api}"\npace-seconds = 0.0\n'
         )

@@ -10,7 +10,7 @@ import pytest
 
 from hundredfold.config import load_settings, place_of
 from tests.support.program import CONFIG, hundredfold
-from tests.support.provider import simulated_provider
+from tests.support.provider import SURE, simulated_provider
 from tests.support.repositories import RepositoryMaker
 
 Make = Callable[..., RepositoryMaker]
@@ -52,7 +52,7 @@ def prepared(make_repository: Make, agent: str, base_url: str) -> Path:
 
 @pytest.mark.codex
 def test_from_an_export_to_an_applied_proposal(make_repository: Make, tmp_path: Path) -> None:
-    with simulated_provider(tmp_path, seed=3, mind={"p_true": 1.0}) as provider:
+    with simulated_provider(tmp_path, seed=3, mind=SURE) as provider:
         repo = prepared(make_repository, "codex", provider.base_url)
         ran = hundredfold("run", "--json", repo=repo)
         assert ran.code == 0, (ran.out, ran.err)

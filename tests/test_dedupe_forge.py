@@ -14,7 +14,7 @@ from hundredfold.simulation.forge.api.issues import new_issue
 from tests.support.forge import TOKEN, TestForge
 from tests.support.github import state
 from tests.support.program import CONFIG, hundredfold
-from tests.support.provider import simulated_provider
+from tests.support.provider import SURE, simulated_provider
 from tests.support.repositories import RepositoryMaker
 from tests.test_dedupe_end_to_end import ISSUES, Make
 
@@ -70,7 +70,7 @@ def test_issues_that_say_the_same_are_closed_labelled_and_told_on_the_forge_and_
         return ended.json()
 
     before = state(forge.hub)
-    with simulated_provider(tmp_path, seed=3, mind={"p_true": 1.0}) as provider, forge.served() as api:
+    with simulated_provider(tmp_path, seed=3, mind=SURE) as provider, forge.served() as api:
         config = CONFIG.format(
             base_url=provider.base_url, agent="codex", extra=JOB.format(api=api), provider=""
         )

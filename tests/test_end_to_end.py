@@ -13,11 +13,10 @@ from hundredfold.prices.book import load_book
 from hundredfold.simulation.truth import compare, ledger_rows
 from hundredfold.store.database import open_database, sqlite_url
 from tests.support.program import hundredfold, refusing_server, weak_project
-from tests.support.provider import simulated_provider
+from tests.support.provider import SURE, simulated_provider
 from tests.support.repositories import RepositoryMaker
 
 Make = Callable[..., RepositoryMaker]
-TRUE_CLAIMS = {"p_true": 1.0}
 
 
 def nobody_left(home: Path) -> None:
@@ -36,7 +35,7 @@ def test_from_commit_to_proposal_to_undo(
     address = (
         sqlite_url(home / "hundredfold.db") if url == "sqlite" else request.getfixturevalue("postgres_url")
     )
-    with simulated_provider(tmp_path, seed=5, mind=TRUE_CLAIMS) as provider:
+    with simulated_provider(tmp_path, seed=5, mind=SURE) as provider:
         repo = weak_project(make_repository(), provider.base_url)
         ran = hundredfold("run", "--json", repo=repo, HUNDREDFOLD_DATABASE=address)
         assert ran.code in (0, 8), ran.err

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import logging
 import subprocess
 import sys
 import textwrap
@@ -69,6 +71,19 @@ async def test_every_item_goes_through_its_rounds_once(database: Database) -> No
     await work_off(database, work, 6)
     assert sorted(work.ended) == [f"i-{n}" for n in range(6)]
     assert len(work.tries) == len(set(work.tries)) == 6 * 4
+
+
+async def test_a_launch_does_not_need_the_standard_error_of_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost, second = io.TextIOWrapper(io.BytesIO()), tmp_path / "second"
+    second.mkdir()
+    logging.getLogger("dbos").handlers.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", lost)
+        await work_off(open_database(sqlite_url(tmp_path / "x.db")), Recorder(), 1)
+    lost.close()
+    await work_off(open_database(sqlite_url(second / "x.db")), Recorder(), 1)
 
 
 async def test_no_more_attempts_at_once_than_allowed(tmp_path: Path) -> None:

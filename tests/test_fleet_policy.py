@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.program import Ended, hundredfold, weak_project
-from tests.support.provider import simulated_provider
+from tests.support.provider import SURE, simulated_provider
 from tests.support.repositories import RepositoryMaker
 
 Make = Callable[..., RepositoryMaker]
@@ -66,7 +66,7 @@ def test_a_used_up_quota_stops_the_run(make_repository: Make, tmp_path: Path) ->
 
 
 def test_a_full_inbox_defers_new_work(make_repository: Make, tmp_path: Path) -> None:
-    with simulated_provider(tmp_path, seed=5, mind={"p_true": 1.0}) as provider:
+    with simulated_provider(tmp_path, seed=5, mind=SURE) as provider:
         maker = make_repository()
         repo = weak_project(maker, provider.base_url, extra="[fleet]\nreview-minutes = 0.5")
         first = hundredfold("run", "--json", repo=repo).json()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hundredfold.config import load_settings, place_of
 from tests.support.program import CONFIG, hundredfold
-from tests.support.provider import simulated_provider
+from tests.support.provider import SURE, simulated_provider
 from tests.support.repositories import RepositoryMaker
 
 Make = Callable[..., RepositoryMaker]
@@ -21,7 +21,7 @@ def test_from_branch_to_review_to_a_new_head(make_repository: Make, tmp_path: Pa
     maker.git("checkout", "-q", "-b", "feature")
     maker.commit({f"stats_{n}.py": CODE.format(n=n) for n in range(3)}, "Add means")
     repo = maker.root
-    with simulated_provider(tmp_path, seed=3, mind={"p_true": 1.0}) as provider:
+    with simulated_provider(tmp_path, seed=3, mind=SURE) as provider:
         config = CONFIG.format(base_url=provider.base_url, agent="native", extra=REVIEW, provider="")
         (repo / "hundredfold.toml").write_text(config)
         plan = hundredfold("plan", "--json", repo=repo)

@@ -30,7 +30,7 @@ from hundredfold.store.items import keep_project
 from hundredfold.store.mirrorrows import IssueRow, PullRow
 from tests.support.forge import TOKEN, TestForge, commit
 from tests.support.program import CONFIG, hundredfold
-from tests.support.provider import simulated_provider
+from tests.support.provider import SURE, simulated_provider
 
 AWAY = "http://127.0.0.1:9/api/v3"
 CODE = "def mean_{n}(values):\n    return sum(values) / len(values)\n"
@@ -116,7 +116,7 @@ def test_from_a_forks_pull_request_to_a_review_in_its_diff_and_to_a_new_head(
     fork: Fork, clone: Path, tmp_path: Path, home: Path
 ) -> None:
     forge = fork.forge
-    with forge.served() as api, simulated_provider(tmp_path, seed=3, mind={"p_true": 1.0}) as provider:
+    with forge.served() as api, simulated_provider(tmp_path, seed=3, mind=SURE) as provider:
         configure(clone, provider.base_url, api)
         ran = hundredfold("run", "--json", repo=clone, GITHUB_TOKEN=TOKEN)
         assert ran.code == 0, (ran.out, ran.err)

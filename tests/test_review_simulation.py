@@ -14,6 +14,7 @@ from hundredfold.jobs.review.claims import Claim, check_claims
 from hundredfold.jobs.review.heads import Head
 from hundredfold.jobs.review.verdicts import elect
 from hundredfold.simulation.provider.answerers import ANSWERERS
+from hundredfold.simulation.provider.profile import Mind
 
 LINES = ("def f(x):", "    y = open(x)", "    return y.read()")
 PART = Part("a.py", "f", False, 1, LINES, frozenset({2, 3}), ((2, 2, "    y = x"),))
@@ -30,7 +31,8 @@ def read(revision: str, path: str) -> bytes:
 def claims_of(p_true: float, dropped: Counter[str]) -> list[Claim]:
     found: list[Claim] = []
     for seed in range(40):
-        answer = ANSWERERS["hundredfold.review.comment"](part_block(PART), schema(), Random(seed), p_true)
+        mind = Mind(p_true=p_true)
+        answer = ANSWERERS["hundredfold.review.comment"](part_block(PART), schema(), Random(seed), mind)
         jsonschema.validate(answer, schema())
         found += check_claims(answer, (f"v{seed}", f"a{seed}"), HEAD, [FILE], {"a.py"}, read, dropped)
     return found

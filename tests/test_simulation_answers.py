@@ -16,6 +16,7 @@ from hundredfold.simulation.provider.answerers import ANSWERERS, final_answer
 from hundredfold.simulation.provider.apis.responses import read_request
 from hundredfold.simulation.provider.excerpts import Excerpt, excerpts_in
 from hundredfold.simulation.provider.moves import Call, look_around, paths_in
+from hundredfold.simulation.provider.profile import Mind
 from hundredfold.simulation.provider.request import Request
 from hundredfold.vocabulary import Evidence
 
@@ -58,7 +59,7 @@ def test_claims_are_true_as_often_as_the_profile_says(p_true: float) -> None:
     claims: list[dict[str, Any]] = []
     verdicts = set()
     for seed in range(60):
-        answer = final_answer(request(INVESTIGATE), Random(seed), p_true=p_true, fault="")
+        answer = final_answer(request(INVESTIGATE), Random(seed), mind=Mind(p_true=p_true), fault="")
         value = json.loads(answer.text)
         jsonschema.validate(value, INVESTIGATE)
         verdicts.add(value["verdict"])
@@ -76,7 +77,9 @@ def test_the_job_s_own_check_keeps_true_claims_and_drops_wrong_ones(p_true: floa
     dropped: Counter[str] = Counter()
     kept = 0
     for seed in range(30):
-        value = ANSWERERS["hundredfold.security.investigate"](PROMPT, INVESTIGATE, Random(seed), p_true)
+        value = ANSWERERS["hundredfold.security.investigate"](
+            PROMPT, INVESTIGATE, Random(seed), Mind(p_true=p_true)
+        )
         kept += len(check_claims(value, "c0ffee", files, lambda _, path: files.get(path), dropped))
     if p_true:
         assert kept > 10
@@ -87,10 +90,18 @@ def test_the_job_s_own_check_keeps_true_claims_and_drops_wrong_ones(p_true: floa
         assert len(dropped) >= 3  # wrong paths, wrong lines and wrong quotes
 
 
+def test_a_mind_that_always_finds_and_finishes_never_says_otherwise() -> None:
+    mind = Mind(p_found=1.0, p_finished=1.0)
+    answers = [
+        ANSWERERS["hundredfold.security.investigate"](PROMPT, INVESTIGATE, Random(n), mind) for n in range(60)
+    ]
+    assert {one["verdict"] for one in answers} == {"findings"}
+
+
 @pytest.mark.parametrize(("p_true", "verdict"), [(1.0, "upheld"), (0.0, "refuted")])
 def test_a_refuter_upholds_or_refutes_with_a_quote(p_true: float, verdict: str) -> None:
     for seed in range(10):
-        value = ANSWERERS["hundredfold.security.refute"](PROMPT, REFUTE, Random(seed), p_true)
+        value = ANSWERERS["hundredfold.security.refute"](PROMPT, REFUTE, Random(seed), Mind(p_true=p_true))
         jsonschema.validate(value, REFUTE)
         assert value["verdict"] == verdict
         assert [is_true(place) for place in value["evidence"]] == [True]
@@ -99,7 +110,7 @@ def test_a_refuter_upholds_or_refutes_with_a_quote(p_true: float, verdict: str) 
 @pytest.mark.parametrize("label", ["investigate", "refute"])
 def test_an_answerer_obeys_its_schema_without_any_code_in_the_prompt(label: str) -> None:
     assert schema(label)["title"] in ANSWERERS
-    value = ANSWERERS[schema(label)["title"]]("nothing here", schema(label), Random(1), 1.0)
+    value = ANSWERERS[schema(label)["title"]]("nothing here", schema(label), Random(1), Mind(p_true=1.0))
     jsonschema.validate(value, schema(label))
 
 

@@ -202,8 +202,7 @@ class Engine:
         global _work, _engine
         _work, _engine = self._work, self
         _arrivals.clear()
-        for name in ("dbos", "alembic"):
-            logging.getLogger(name).setLevel(logging.ERROR)
+        _quiet_loggers()
         config: DBOSConfig = {
             "name": "hundredfold",
             "system_database_engine": self._engine,
@@ -312,6 +311,19 @@ def cancel(database: Database, taken_in: Sequence[tuple[str, int]]) -> None:
     finally:
         client.destroy()
         engine.dispose()
+
+
+def _quiet_loggers() -> None:
+    """Errors of DBOS and alembic go to whatever standard error is at that moment.
+
+    The handler that DBOS makes for itself keeps the stream of its first launch, closed or not.
+    """
+    for name in ("dbos", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    logger = logging.getLogger("dbos")
+    if logging.lastResort is not None and not logger.handlers:
+        logger.addHandler(logging.lastResort)
+        logger.propagate = False
 
 
 def engine_url(database: Database) -> str:

@@ -1,6 +1,6 @@
 """Final answers: by the schema's title where a job's answerer is known, else any value that obeys the schema.
 
-An answerer makes plausible claims out of the prompt itself, some of them wrong on purpose (`p_true`), so that
+An answerer makes plausible claims out of the prompt itself, some wrong on purpose (`mind.p_true`), so that
 the code which checks an agent's claims has something to drop.
 """
 
@@ -16,12 +16,13 @@ import msgspec
 from hundredfold.simulation.provider import benchmarks, bugs, dedupe, review, security
 from hundredfold.simulation.provider.example import example
 from hundredfold.simulation.provider.moves import Say
+from hundredfold.simulation.provider.profile import Mind
 from hundredfold.simulation.provider.request import Request
 
 DECLINED = "I'm sorry, but I can't help with that request."
 
-Answerer = Callable[[str, dict[str, Any], Random, float], dict[str, Any]]
-"""(prompt, schema, random, p_true) → a value that obeys the schema."""
+Answerer = Callable[[str, dict[str, Any], Random, Mind], dict[str, Any]]
+"""(prompt, schema, random, mind) → a value that obeys the schema."""
 
 ANSWERERS: dict[str, Answerer] = {
     "hundredfold.dedupe.judge": dedupe.judge,
@@ -33,7 +34,7 @@ ANSWERERS: dict[str, Answerer] = {
 }
 
 
-def final_answer(request: Request, random: Random, *, p_true: float, fault: str) -> Say:
+def final_answer(request: Request, random: Random, *, mind: Mind, fault: str) -> Say:
     """The conversation's last message; `fault` is one of the profile's `[answers]`, or ""."""
     if fault == "refusal":
         return Say(DECLINED, refusal=True)
@@ -45,7 +46,7 @@ def final_answer(request: Request, random: Random, *, p_true: float, fault: str)
     if fault == "schema_break":
         return Say('{"simulated_key_that_no_schema_has":true}')
     answerer = ANSWERERS.get(str(schema.get("title", "")))
-    value = answerer(request.prompt, schema, random, p_true) if answerer else example(schema, random)
+    value = answerer(request.prompt, schema, random, mind) if answerer else example(schema, random)
     text = msgspec.json.encode(value).decode()
     return Say(text[: max(1, len(text) * 2 // 3)] if fault == "malformed" else text)
 

@@ -11,13 +11,13 @@ from typing import Any
 
 from hundredfold.simulation.provider.example import example
 from hundredfold.simulation.provider.excerpts import excerpts_in
+from hundredfold.simulation.provider.profile import Mind
 
-COULD_NOT_FINISH = 0.03
 _COMMIT = re.compile(r"^- ([0-9a-f]{40})\b", re.MULTILINE)
 _LISTED = re.compile(r"^commits:\n(.*?)^files:", re.MULTILINE | re.DOTALL)
 
 
-def explain(prompt: str, schema: dict[str, Any], random: Random, p_true: float) -> dict[str, Any]:
+def explain(prompt: str, schema: dict[str, Any], random: Random, mind: Mind) -> dict[str, Any]:
     """An explanation by some line of the change; "not_explained" where no code is shown."""
     listed = _LISTED.search(prompt)
     commits = _COMMIT.findall(listed[1]) if listed else []
@@ -26,7 +26,7 @@ def explain(prompt: str, schema: dict[str, Any], random: Random, p_true: float) 
         number, text = next(line for line in reversed(code.lines) if line[1].strip())
         places.append({"path": code.path, "start_line": number, "end_line": number, "quote": text})
     commit = commits[0] if commits else ""
-    if random.random() >= p_true:
+    if random.random() >= mind.p_true:
         if places and random.random() < 0.5:
             places[0]["quote"] = f"simulated_line_that_no_file_has({random.randint(0, 999)})"
         else:
@@ -34,7 +34,7 @@ def explain(prompt: str, schema: dict[str, Any], random: Random, p_true: float) 
     verdict = "explained" if places else "not_explained"
     said: dict[str, Any] = example(schema, random)
     return said | {
-        "verdict": "could_not_finish" if random.random() < COULD_NOT_FINISH else verdict,
+        "verdict": "could_not_finish" if random.random() >= mind.p_finished else verdict,
         "commit": commit,
         "title": "A simulated explanation",
         "explanation": "Simulated: no model looked at it.",

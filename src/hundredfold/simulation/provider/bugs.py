@@ -11,8 +11,8 @@ from random import Random
 from typing import Any
 
 from hundredfold.simulation.provider.example import example
+from hundredfold.simulation.provider.profile import Mind
 
-COULD_NOT_FINISH = 0.03
 MOST_LINES = 20_000
 _LOG_LINE = re.compile(r"^(\d{1,7}): (.*\S.*)$", re.MULTILINE)
 _COMMAND = re.compile(r"^command: (.+)$", re.MULTILINE)
@@ -20,7 +20,7 @@ _OUTPUT = re.compile(r"^output:\n(.*?)^=====\w+ END", re.MULTILINE | re.DOTALL)
 _TELLING = re.compile(r"(?i)error|fail|assert|exception|panic")
 
 
-def report(prompt: str, schema: dict[str, Any], random: Random, p_true: float) -> dict[str, Any]:
+def report(prompt: str, schema: dict[str, Any], random: Random, mind: Mind) -> dict[str, Any]:
     """A report that calls the failure a bug; or, rarely, that it could not finish."""
     said: dict[str, Any] = example(schema, random)
     lines = [(int(number), text) for number, text in _LOG_LINE.findall(prompt)[:MOST_LINES]]
@@ -33,13 +33,13 @@ def report(prompt: str, schema: dict[str, Any], random: Random, p_true: float) -
     stable = [one for one in printed if one and "/" not in one]  # a path may differ from run to run
     telling = next((one for one in reversed(stable) if _TELLING.search(one)), quote.strip())
     words = command[1].split() if command else ["false"]
-    if random.random() >= p_true:
+    if random.random() >= mind.p_true:
         if random.random() < 0.5:
             quote = f"simulated line that no log has ({random.randint(0, 999)})"
         else:
             words = ["true"]
     return said | {
-        "verdict": "could_not_finish" if random.random() < COULD_NOT_FINISH else "bug",
+        "verdict": "could_not_finish" if random.random() >= mind.p_finished else "bug",
         "title": "A simulated report of this failure",
         "observed": "The command fails.",
         "expected": "The command passes.",

@@ -7,12 +7,14 @@ import re
 from random import Random
 from typing import Any
 
+from hundredfold.simulation.provider.profile import Mind
+
 MOST = 50
 ALIKE = 0.4  # Jaccard of two titles' words
 LEAST = 12  # characters of a quote
 
 
-def judge(prompt: str, schema: dict[str, Any], random: Random, p_true: float) -> dict[str, Any]:
+def judge(prompt: str, schema: dict[str, Any], random: Random, mind: Mind) -> dict[str, Any]:
     """A judgement of every candidate that the prompt shows."""
     shown = issues_in(prompt)
     (first, text), others = (shown[0], shown[1:]) if shown else (("", [""]), [])
@@ -21,7 +23,7 @@ def judge(prompt: str, schema: dict[str, Any], random: Random, p_true: float) ->
         one, other = (set(re.findall(r"\w+", given[0].lower())) for given in (text, lines))
         same = bool(first) and len(one & other) >= ALIKE * len(one | other)
         quotes = [next((line for line in given if len(line) >= LEAST), "") for given in (text, lines)]
-        if random.random() >= p_true:
+        if random.random() >= mind.p_true:
             quotes[random.randrange(2)] += f" simulated words that no issue has {random.randint(0, 999)}"
         made.append(
             {

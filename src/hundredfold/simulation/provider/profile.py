@@ -30,6 +30,10 @@ class Mind(Table, frozen=True):
     patch: bool = False
     #: share of claims in its answers that name a real path, real lines and a verbatim quote
     p_true: float = 0.7
+    #: share of answers that say they finished
+    p_finished: float = 0.97
+    #: share of the looks at weak code that find something
+    p_found: float = 0.65
 
 
 class Latency(Table, frozen=True):
@@ -151,8 +155,10 @@ def _check(profile: Profile, path: Path) -> None:
     low, high = profile.mind.rounds
     if not 0 <= low <= high <= 50:
         raise ConfigError(f"{path}: [mind] rounds is {low} to {high}", "It must rise, between 0 and 50.")
-    if not 0 <= profile.mind.p_true <= 1:
-        raise ConfigError(f"{path}: [mind] p_true is {profile.mind.p_true}", "It must be between 0 and 1.")
+    for key in ("p_true", "p_finished", "p_found"):
+        if not 0 <= getattr(profile.mind, key) <= 1:
+            value = getattr(profile.mind, key)
+            raise ConfigError(f"{path}: [mind] {key} is {value}", "It must be between 0 and 1.")
     if profile.latency.bursts < 1:
         raise ConfigError(f"{path}: [latency] bursts is {profile.latency.bursts}", "It must be 1 or more.")
     for name, number in (

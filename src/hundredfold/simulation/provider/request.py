@@ -57,7 +57,10 @@ class Request(Struct, frozen=True, kw_only=True):
 
 
 #: what agent programs add as user messages by themselves; it holds folders and dates
-PREAMBLES = ("<environment_context>", "<user_instructions>", "# AGENTS.md", "<system-reminder>")
+PREAMBLES = (
+    "<environment_context>", "<user_instructions>", "# AGENTS.md", "<system-reminder>",
+    "# Environment\nYou have been invoked",
+)  # fmt: skip
 
 
 def conversation_of(blocks: list[bytes]) -> str:

@@ -12,10 +12,10 @@ from zlib import crc32
 
 from hundredfold.simulation.provider.example import example
 from hundredfold.simulation.provider.excerpts import Excerpt, excerpts_in
+from hundredfold.simulation.provider.profile import Mind
 
 MOST_COMMENTS = 6
 TOLD = 0.7  # how often a pass says what there is to say
-COULD_NOT_FINISH = 0.03
 FAR = 1_000_000  # no file has that many lines
 MISTAKES = (
     ("Empty input is not handled", "When the argument is empty this raises instead of returning a default."),
@@ -25,7 +25,7 @@ MISTAKES = (
 )
 
 
-def comment(prompt: str, schema: dict[str, Any], random: Random, p_true: float) -> dict[str, Any]:
+def comment(prompt: str, schema: dict[str, Any], random: Random, mind: Mind) -> dict[str, Any]:
     """Comments on some of the code shown; or nothing found; or, rarely, that it could not finish."""
     made = example(schema, random)
     shape = schema.get("properties", {}).get("comments", {}).get("items", {})
@@ -33,10 +33,10 @@ def comment(prompt: str, schema: dict[str, Any], random: Random, p_true: float) 
     for code in excerpts_in(prompt)[:MOST_COMMENTS]:
         told = random.random() < TOLD
         if told:
-            entry = example(shape, random) | _mistake(code) | _place(code, random, p_true)
+            entry = example(shape, random) | _mistake(code) | _place(code, random, mind.p_true)
             comments.append({name: one for name, one in entry.items() if name in shape.get("properties", {})})
     verdict = "comments" if comments else "nothing_found"
-    if random.random() < COULD_NOT_FINISH:
+    if random.random() >= mind.p_finished:
         verdict = "could_not_finish"
     said = made | {"verdict": verdict, "comments": comments}
     return {name: one for name, one in said.items() if name in schema.get("properties", {})}

@@ -11,31 +11,32 @@ from typing import Any
 
 from hundredfold.simulation.provider.example import example
 from hundredfold.simulation.provider.excerpts import Excerpt, excerpts_in
+from hundredfold.simulation.provider.profile import Mind
 
 MOST_CLAIMS = 3
 QUOTED_LINES = 3
 FAR = 1_000_000  # no file has that many lines
-NOTHING_FOUND, COULD_NOT_FINISH = 0.35, 0.03
 
 
-def investigate(prompt: str, schema: dict[str, Any], random: Random, p_true: float) -> dict[str, Any]:
+def investigate(prompt: str, schema: dict[str, Any], random: Random, mind: Mind) -> dict[str, Any]:
     """Claims about some of the code shown; or nothing found; or, rarely, that it could not finish."""
     code = excerpts_in(prompt)
     draw = random.random()
     verdict = "findings"
-    if not code or draw < NOTHING_FOUND:
+    nothing = 1 - mind.p_found
+    if not code or draw < nothing:
         verdict = "nothing_found"
-    elif draw < NOTHING_FOUND + COULD_NOT_FINISH:
+    elif draw < nothing + 1 - mind.p_finished:
         verdict = "could_not_finish"
     claims = random.randint(1, MOST_CLAIMS) if verdict == "findings" else 0
-    places = [_place(random.choice(code), random, true=random.random() < p_true) for _ in range(claims)]
+    places = [_place(random.choice(code), random, true=random.random() < mind.p_true) for _ in range(claims)]
     return _filled(schema, {"verdict": verdict}, "findings", places, random)
 
 
-def refute(prompt: str, schema: dict[str, Any], random: Random, p_true: float) -> dict[str, Any]:
+def refute(prompt: str, schema: dict[str, Any], random: Random, mind: Mind) -> dict[str, Any]:
     """Upholds the claim with probability `p_true`, refutes it otherwise, with a quote of the code shown."""
     code = excerpts_in(prompt)
-    verdict = "upheld" if random.random() < p_true else "refuted"
+    verdict = "upheld" if random.random() < mind.p_true else "refuted"
     places = [_place(random.choice(code), random, true=True)] if code else []
     return _filled(schema, {"verdict": verdict}, "evidence", places, random)
 

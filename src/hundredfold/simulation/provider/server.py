@@ -134,7 +134,7 @@ class Provider:
             return Say("That is my answer.")
         fault = struck(self._profile.answers, random)
         turn.fault = turn.fault or fault
-        said = final_answer(request, random, p_true=mind.p_true, fault=fault)
+        said = final_answer(request, random, mind=mind, fault=fault)
         if request.answer_tool and fault in ("", "schema_break"):
             return Call("function", request.answer_tool, "", said.text)
         return said

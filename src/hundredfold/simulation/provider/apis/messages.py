@@ -192,7 +192,7 @@ class _Said:
         self.rounds += len(results)
         self.answered = self._last_tool == ANSWER_TOOL and any(not block.is_error for block in results)
         texts = [block.text for block in blocks if block.type == "text"]
-        self.prompt += [text for text in texts if not text.startswith(PREAMBLES)]
+        self.prompt += [text for text in texts if not text.lstrip().startswith(PREAMBLES)]
 
 
 @lru_cache(maxsize=64)
