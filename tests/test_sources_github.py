@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -314,6 +315,58 @@ async def test_checks_of_an_open_head_are_asked_until_they_ended(
     paths: list[Any] = [line.path for line in forge.hub.log if "check-runs" in line.path]
     assert sum(forge.head in path for path in paths) == 2
     assert len(paths) >= before
+
+
+async def test_a_head_without_checks_is_asked_while_it_is_new_and_again_when_a_workflow_ran(
+    forge: TestForge, database: Database, sync: Reader
+) -> None:
+    from hundredfold.simulation.forge.records import CheckRun
+
+    pull = of(forge.pull)
+    forge.repo.check_runs.clear()
+    asked: list[int] = []
+
+    def tick(resource: str, _done: int, total: int) -> None:
+        if resource == "checks":
+            asked.append(total)
+
+    async def asks() -> int:
+        asked.clear()
+        await sync(tick=tick)
+        return max(asked, default=0)
+
+    still_open = sum(one.pull is not None and one.state == "open" for one in forge.repo.issues.values())
+    assert 1 < await asks() <= still_open
+    assert await asks() == 1, "only the one that changed just now is asked again"
+    forge.clock.step(7200)
+    assert await asks() == 1, "and once more when it was quiet"
+    assert await asks() == 0
+    run = replace(
+        max(forge.repo.workflow_runs.values(), key=lambda one: one.id),
+        id=forge.hub.next_id(),
+        sha=pull.head_sha,
+        created=int(forge.clock()),
+    )
+    forge.repo.workflow_runs[run.id] = run
+    forge.repo.version += 1
+    late = CheckRun(
+        99,
+        1,
+        forge.app.id,
+        "ci",
+        pull.head_sha,
+        "completed",
+        "success",
+        int(forge.clock()),
+        None,
+        None,
+        "",
+        {},
+    )
+    forge.repo.check_runs[late.id] = late
+    assert await asks() == 1
+    assert [one.name for one in store.checks(database, PROJECT, pull.head_sha)] == ["ci"]
+    assert await asks() == 0
 
 
 async def test_the_mirror_of_another_repository_is_not_mixed_up_with_this_one(

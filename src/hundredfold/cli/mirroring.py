@@ -26,9 +26,9 @@ NAMES = {
     "inline": "inline comments",
     "pulls": "pull requests",
     "runs": "workflow runs",
-    "reviews": "pulls' reviews",
-    "checks": "heads' checks",
-    "logs": "failed runs",
+    "reviews": "pull requests asked for reviews",
+    "checks": "heads asked for checks",
+    "logs": "failed runs asked for logs",
 }
 
 
@@ -231,7 +231,7 @@ def shown() -> Iterator[Tick]:
 def _bars() -> Iterator[Tick]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description:16}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description:31}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console(stderr=True), transient=True) as progress:
         tasks: dict[str, Any] = {}
 

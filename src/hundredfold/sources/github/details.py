@@ -5,7 +5,6 @@ Each is asked for once for a change that the lists told of, newest first, and on
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -22,7 +21,7 @@ from hundredfold.store.tables.mirror import mirror_comments, mirror_issues, mirr
 
 FAILED = ("failure", "timed_out", "startup_failure")
 MOST_RECOUNTED = 200  # items a sync whose comments are listed anew
-SETTLED_AFTER_US = 86_400 * 1_000_000  # a head that old is not asked for checks again
+SETTLED_AFTER_US = 3_600 * 1_000_000  # a pull request that was quiet so long gets no first check by itself
 
 
 class Details:
@@ -32,6 +31,7 @@ class Details:
         root: the repository's path in the API.
         floor_us: nothing older is asked for.
         tick: told of each resource how many items were asked for, of how many.
+        clock: UTC microseconds.
     """
 
     def __init__(
@@ -44,8 +44,9 @@ class Details:
         log_bytes: int,
         floor_us: int,
         tick: Callable[[str, int, int], None],
+        clock: Callable[[], int],
     ) -> None:
-        self._tick = tick
+        self._tick, self._clock = tick, clock
         self._client, self._database, self._blobs, self._project = client, database, blobs, project
         self._root, self._log_bytes, self._floor_us = root, log_bytes, floor_us
 
@@ -111,7 +112,9 @@ class Details:
         return read
 
     async def checks(self) -> int:
-        """Check runs and statuses of the heads of open pull requests, until all of them have ended."""
+        """Check runs and statuses of the heads of open pull requests, until all have ended; again once
+        a workflow ran on one anew."""
+        self._reopen()
         pulls, issues = mirror_pulls.c, mirror_issues.c
         query = (
             sa.select(pulls.number, pulls.head_sha, pulls.updated_us)
@@ -137,13 +140,25 @@ class Details:
                     raise
                 found = []
             over = all(one.status == "completed" for one in found)
-            settled = over and (bool(found) or updated_us < time.time_ns() // 1000 - SETTLED_AFTER_US)
+            settled = over and (bool(found) or updated_us < self._clock() - SETTLED_AFTER_US)
             with self._database.write() as connection:
                 store.keep(connection, self._database, self._project, found)
                 if settled:
                     self._note(connection, mirror_pulls, pulls.number == number, checks_sha=sha)
             read += len(found)
         return read
+
+    def _reopen(self) -> None:
+        """Heads that a workflow run came to since the last sync are asked for their checks again."""
+        pulls, runs = mirror_pulls.c, mirror_runs.c
+        ours = runs.project == self._project
+        kept = store.cursor(self._database, self._project, "checks")
+        with self._database.write() as connection:
+            newest = connection.execute(sa.select(sa.func.max(runs.id)).where(ours)).scalar() or 0
+            if kept is not None:
+                came = sa.select(runs.sha).where(ours, runs.id > int(kept.state["run"]))
+                self._note(connection, mirror_pulls, pulls.checks_sha.in_(came), checks_sha="")
+            store.keep_cursor(connection, self._database, self._project, "checks", "", {"run": newest})
 
     async def logs(self) -> int:
         """Unfinished runs again, then jobs, failed jobs' logs and artifacts of runs that failed."""

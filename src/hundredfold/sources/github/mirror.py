@@ -105,7 +105,7 @@ class Mirror:
         self._root = path_of("repos", *repository.split("/", 1))
         self._read: dict[str, int] = {}
         self._details = Details(
-            client, database, blobs, project, self._root, wanted.log_bytes, self.floor_us, tick
+            client, database, blobs, project, self._root, wanted.log_bytes, self.floor_us, tick, clock
         )
 
     async def sync(self) -> Synced:
@@ -129,10 +129,10 @@ class Mirror:
             "recounted": self._details.recounted,
             "reviews": self._details.reviews,
             "commits": lambda: self._commits(branch),
-            "checks": self._details.checks,
             "runs": lambda: self._newest_first(
                 "runs", "/actions/runs", (), "id", "created_us", "workflow_runs"
             ),
+            "checks": self._details.checks,
             "logs": self._details.logs,
         }
         for name, part in parts.items():
