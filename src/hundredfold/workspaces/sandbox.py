@@ -21,6 +21,7 @@ from pathlib import Path
 from hundredfold.errors import UnavailableError
 from hundredfold.vocabulary import CommandResult
 from hundredfold.workspaces import bubblewrap
+from hundredfold.workspaces.environment import TMP, confined
 from hundredfold.workspaces.execution import Bounds, Ended, execute
 from hundredfold.workspaces.gitview import git_view
 
@@ -71,22 +72,11 @@ class BubblewrapSandbox:
         prefix = bubblewrap.interpreter_prefix()
         tools = bubblewrap.bundled("codex-path")
         shown = [path.resolve() for path in read] + [path for path in (prefix, tools) if path]
-        folders = [f"{prefix}/bin"] if prefix else []
-        folders += ["/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin"]
-        folders += [str(tools)] if tools else []
         self._system = bubblewrap.system_arguments(shown)
         self._environment = {
-            "PATH": ":".join(folders),
-            "HOME": "/tmp",  # noqa: S108 - the sandbox's own
-            "TMPDIR": "/tmp",  # noqa: S108
-            "LANG": "C.UTF-8",
+            **confined(home=TMP),
             "TERM": "dumb",
             "TZ": "UTC",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_GLOBAL": "/dev/null",
-            "GIT_OPTIONAL_LOCKS": "0",
-            "GIT_TERMINAL_PROMPT": "0",
             "GIT_NO_LAZY_FETCH": "1",
         }
 

@@ -11,11 +11,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from hundredfold.agents.acp.turn import Turn
-from hundredfold.agents.programs.cell import AGENT_HOME, search_path
+from hundredfold.agents.programs.cell import AGENT_HOME
 from hundredfold.agents.programs.npm import NODE_MEND, as_program, find_program
 from hundredfold.agents.programs.protocol import Attendant, Launch, Login, Program
 from hundredfold.agents.protocol import Event, WorkOrder
 from hundredfold.errors import UnavailableError
+from hundredfold.workspaces.environment import confined
 
 MEND = (
     "Name its program in [acp] command and have it on PATH; the client is `pip install 'hundredfold[acp]'`. "
@@ -57,15 +58,7 @@ class Acp:
             "{home}": str(AGENT_HOME),
         }
         environment = {
-            "LANG": "C.UTF-8",
-            "PATH": search_path(),
-            "HOME": str(AGENT_HOME),
-            "TMPDIR": "/tmp",  # noqa: S108 - the sandbox's own
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_GLOBAL": "/dev/null",
-            "GIT_OPTIONAL_LOCKS": "0",
-            "GIT_TERMINAL_PROMPT": "0",
-            "PYTHONDONTWRITEBYTECODE": "1",
+            **confined(AGENT_HOME),
             **{name: _filled(value, filled) for name, value in self._environment.items()},
         }
         return Launch(tuple(_filled(word, filled) for word in self._command[1:]), environment, None)

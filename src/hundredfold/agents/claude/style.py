@@ -17,14 +17,13 @@ import msgspec
 from hundredfold.agents.claude.events import Listener
 from hundredfold.agents.claude.locate import MEND, find_claude
 from hundredfold.agents.programs.backend import GO_ON
-from hundredfold.agents.programs.cell import AGENT_HOME, search_path
+from hundredfold.agents.programs.cell import AGENT_HOME
 from hundredfold.agents.programs.lines import Lines
 from hundredfold.agents.programs.protocol import Attendant, Launch, Login, Program
 from hundredfold.agents.protocol import Event, WorkOrder
 from hundredfold.errors import UnavailableError
+from hundredfold.workspaces.environment import confined, spoken
 
-#: of our own environment only these reach Claude Code, if they are set
-_INHERITED = ("LANG", "LC_ALL", "TZ")
 _RETRIES = 3
 _READING = "Bash,Read,Glob,Grep"
 _WRITING = f"{_READING},Edit,Write"
@@ -86,13 +85,9 @@ class Claude:
         return Lines(Listener(report))
 
     def _environment(self, order: WorkOrder) -> dict[str, str]:
-        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         made = {
-            "LANG": "C.UTF-8",
-            **inherited,
-            "PATH": search_path(),
-            "HOME": str(AGENT_HOME),
-            "TMPDIR": "/tmp",  # noqa: S108 - the sandbox's own
+            **confined(AGENT_HOME),
+            **spoken(),
             "CLAUDE_CONFIG_DIR": str(AGENT_HOME),
             "CLAUDE_CODE_MAX_RETRIES": str(_RETRIES),
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
@@ -101,11 +96,6 @@ class Claude:
             "ANTHROPIC_SMALL_FAST_MODEL": order.model,
             "DISABLE_AUTOUPDATER": "1",
             "IS_SANDBOX": "1",
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_GLOBAL": "/dev/null",
-            "GIT_OPTIONAL_LOCKS": "0",
-            "GIT_TERMINAL_PROMPT": "0",
-            "PYTHONDONTWRITEBYTECODE": "1",
         }
         if not self._subscription:
             # It asks for `/v1/messages` itself. The key is the gateway's to set; it must be something.

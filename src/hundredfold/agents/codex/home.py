@@ -11,7 +11,6 @@ server of it is used) and its AGENTS.md and skills are no instructions.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from typing import Any
 from hundredfold.agents.codex.locate import package_of
 from hundredfold.agents.protocol import WorkOrder
 from hundredfold.workspaces.bubblewrap import interpreter_prefix
+from hundredfold.workspaces.environment import confined, spoken
 from hundredfold.workspaces.gitview import git_view
 
 PROVIDER = "hundredfold"
@@ -49,9 +49,6 @@ FEATURES_OFF = (
     "tool_suggest",
     "workspace_dependencies",
 )
-
-#: of our own environment only these reach Codex, if they are set
-_INHERITED = ("LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 #: OpenAI's names of our tiers; `batch` can't be had by an agent and is asked for as flex
 SERVICE_TIER = {"fast": "fast", "flex": "flex", "batch": "flex"}
@@ -88,25 +85,12 @@ class Home:
 
     def environment(self, program: Path) -> dict[str, str]:
         """All that the server's processes get to see of our environment, and its own folders."""
-        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         tools = [package_of(program) / name for name in ("codex-path", "path")]
-        folders = [str(path) for path in tools if path.is_dir()]
-        prefix = interpreter_prefix()
-        folders += [f"{prefix}/bin"] if prefix else []
-        folders += ["/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin"]
         return {
-            "LANG": "C.UTF-8",
-            **inherited,
-            "PATH": ":".join(folders),
-            "HOME": str(self.codex),
+            **confined(self.codex, self.temporary, tools=[path for path in tools if path.is_dir()]),
+            **spoken("SSL_CERT_FILE", "SSL_CERT_DIR"),
             "CODEX_HOME": str(self.codex),
-            "TMPDIR": str(self.temporary),
             "RUST_LOG": "error",
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_GLOBAL": "/dev/null",
-            "GIT_OPTIONAL_LOCKS": "0",
-            "GIT_TERMINAL_PROMPT": "0",
-            "PYTHONDONTWRITEBYTECODE": "1",
         }
 
     def _visible(self, program: Path) -> list[Path]:

@@ -23,13 +23,13 @@ from hundredfold.agents.codex.home import (
 from hundredfold.agents.codex.locate import MEND, find_codex, package_of
 from hundredfold.agents.codex_exec.events import Listener
 from hundredfold.agents.programs.backend import GO_ON
-from hundredfold.agents.programs.cell import AGENT_HOME, search_path
+from hundredfold.agents.programs.cell import AGENT_HOME
 from hundredfold.agents.programs.lines import Lines
 from hundredfold.agents.programs.protocol import Attendant, Launch, Login, Program
 from hundredfold.agents.protocol import Event, WorkOrder
 from hundredfold.errors import UnavailableError
+from hundredfold.workspaces.environment import confined, spoken
 
-_INHERITED = ("LANG", "LC_ALL", "TZ")
 _AUTH = "auth.json"
 
 
@@ -73,18 +73,10 @@ class CodexExec:
             *(("resume", "--last", "-") if kept else ("-",)),
         ]
         environment = {
-            "LANG": "C.UTF-8",
-            **{name: os.environ[name] for name in _INHERITED if name in os.environ},
-            "PATH": search_path(),
-            "HOME": str(AGENT_HOME),
+            **confined(AGENT_HOME),
+            **spoken(),
             "CODEX_HOME": str(AGENT_HOME),
-            "TMPDIR": "/tmp",  # noqa: S108 - the sandbox's own
             "RUST_LOG": "error",
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_GLOBAL": "/dev/null",
-            "GIT_OPTIONAL_LOCKS": "0",
-            "GIT_TERMINAL_PROMPT": "0",
-            "PYTHONDONTWRITEBYTECODE": "1",
         }
         prompt = GO_ON if kept else order.prompt
         return Launch(tuple(options), environment, prompt.encode("utf-8", "replace"))

@@ -151,14 +151,6 @@ def _arguments(sight: Sight) -> list[str]:
     return made
 
 
-def search_path() -> str:
-    """PATH inside: the interpreter's folder, the system's, and the tools that Codex's package carries."""
-    prefix, tools = bubblewrap.interpreter_prefix(), bubblewrap.bundled("codex-path")
-    folders = [f"{prefix}/bin"] if prefix else []
-    folders += ["/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin"]
-    return ":".join(folders + ([str(tools)] if tools else []))
-
-
 def _python() -> str:
     return str(Path(sys.base_prefix).resolve() / "bin" / f"python3.{sys.version_info.minor}")
 
