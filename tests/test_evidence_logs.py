@@ -65,6 +65,10 @@ def test_what_a_mark_matches_is_never_passed_over(at: int, data: st.DataObject) 
     assert found is None or may_tell(text), found[0]
 
 
+def test_servers_that_gave_up_are_told_whatever_their_number() -> None:
+    assert mark_of("510 Bad Gateway") and mark_of("599 Service Unavailable")
+
+
 @settings(deadline=None)
 @given(LINES, st.integers(50, 600))
 def test_an_excerpt_keeps_its_budget_and_shows_lines_that_stand_there(lines: list[str], budget: int) -> None:
