@@ -11,7 +11,6 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,6 +20,7 @@ from tests.support.forge import TOKEN, TestForge
 from tests.support.program import CONFIG, command, hundredfold
 from tests.support.provider import SURE, simulated_provider
 from tests.support.repositories import RepositoryMaker
+from tests.support.waiting import PATIENCE_S, until
 
 Make = Callable[..., RepositoryMaker]
 FORGE = """[forge]
@@ -146,7 +146,7 @@ def test_a_watching_run_applies_what_the_policy_allows_once_it_comes(
             )
         finally:
             watching.send_signal(signal.SIGTERM)
-            ended = watching.wait(120)
+            ended = watching.wait(PATIENCE_S)
         assert ended == 130, said.read_text()
         assert set(forge.repo.issues) - before == {number}, "however often it looked, once"
         (published,) = json.loads(out.read_text())["by_policy"]["published"]
@@ -161,13 +161,3 @@ def states(root: Path) -> list[str]:
     """The states of all proposals, in order."""
     shown = hundredfold("inbox", "--all", "--json", repo=root).json()["proposals"]
     return sorted(one["state"] for one in shown)
-
-
-def until(condition: Callable[[], Any], what: str, seconds: float = 180) -> Any:
-    """What the condition comes to, once it holds."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := condition():
-            return found
-        time.sleep(0.2)
-    raise AssertionError(f"not within {seconds} s: {what}")

@@ -12,7 +12,6 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
 
@@ -22,6 +21,7 @@ from hundredfold.simulation.forge.limits import UNLIMITED, Limits
 from tests.support.forge import TOKEN, TestForge, key_pair
 from tests.support.program import command, hundredfold
 from tests.support.repositories import RepositoryMaker
+from tests.support.waiting import PATIENCE_S, until
 
 SECRET = "between us"
 
@@ -170,15 +170,6 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := condition():
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"{what} within {seconds} s")
-
-
 def test_a_watching_run_looks_at_what_a_webhook_tells_of(
     forge: TestForge, repo: Path, plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,7 +208,7 @@ def test_a_watching_run_looks_at_what_a_webhook_tells_of(
             until(lambda: "Told by a webhook" in keys(), "the new issue is looked at")
         finally:
             watching.send_signal(signal.SIGTERM)
-            assert watching.wait(30) == 130, said.read_text()
+            assert watching.wait(PATIENCE_S) == 130, said.read_text()
 
 
 def test_a_forge_that_is_away_stops_no_run(repo: Path, plugin: Path) -> None:

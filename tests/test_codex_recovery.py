@@ -20,6 +20,7 @@ from hundredfold.agents.codex.home import Home
 from hundredfold.agents.codex.process import recorded, running
 from hundredfold.agents.protocol import Event, Gone, Started
 from tests.support.codex import ANSWER, make_order, processes_below, shell_model
+from tests.support.waiting import comes
 
 pytestmark = pytest.mark.codex
 
@@ -32,10 +33,8 @@ async def killed_orchestrator(tmp_path: Path, url: str) -> AsyncIterator[dict[st
         sys.executable, "-m", "tests.support.codex_orchestrator", str(tmp_path), url, str(file)
     )
     try:
-        async with asyncio.timeout(30):
-            while not file.exists():
-                assert child.returncode is None
-                await asyncio.sleep(0.02)
+        await comes(lambda: file.exists() or child.returncode is not None)
+        assert child.returncode is None
     finally:
         child.kill()
         await child.wait()
@@ -77,9 +76,7 @@ async def test_a_turn_that_still_runs_is_waited_for(tmp_path: Path) -> None:
 async def test_a_turn_that_ended_while_nobody_listened_is_read(tmp_path: Path) -> None:
     async with shell_model("sleep 1") as model:
         async with killed_orchestrator(tmp_path, model.url) as session:
-            async with asyncio.timeout(20):
-                while len(model.bodies) < 2:
-                    await asyncio.sleep(0.05)
+            await comes(lambda: len(model.bodies) >= 2)
             await asyncio.sleep(0.5)
             assert json.loads(await resumed(tmp_path, session)) == ANSWER
         assert len(model.bodies) == 2
@@ -90,9 +87,7 @@ async def test_a_turn_whose_server_died_too_goes_on_in_its_thread(tmp_path: Path
         shell_model("echo before", "sleep 2") as model,
         killed_orchestrator(tmp_path, model.url) as session,
     ):
-        async with asyncio.timeout(20):
-            while len(model.bodies) < 2:
-                await asyncio.sleep(0.02)
+        await comes(lambda: len(model.bodies) >= 2)
         kill(home_of(tmp_path, session))
         assert json.loads(await resumed(tmp_path, session)) == ANSWER
     assert "before" in model.outputs[0]
@@ -149,9 +144,7 @@ async def test_a_second_backend_leaves_the_servers_of_a_first_alone(tmp_path: Pa
     first, second = CodexBackend(tmp_path / "codex"), CodexBackend(tmp_path / "codex")
     async with shell_model("sleep 2") as model:
         running_ = asyncio.ensure_future(first.run(make_order(tmp_path, model.url), lambda event: None))
-        async with asyncio.timeout(20):
-            while not model.bodies:
-                await asyncio.sleep(0.02)
+        await comes(lambda: model.bodies)
         await second.close()
         outcome = await running_
     await first.close()

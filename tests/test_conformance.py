@@ -29,9 +29,10 @@ from hundredfold.simulation.truth import compare, ledger_rows
 from hundredfold.store.database import open_database, sqlite_url
 from hundredfold.vocabulary import AgentTask, Usage
 from tests.support import gateways
-from tests.support.backends import KINDS, Kind, programs_of, ready, until
+from tests.support.backends import KINDS, Kind, programs_of, ready
 from tests.support.codex import SCHEMA, make_order, processes_below
 from tests.support.provider import RunningProvider, simulated_provider
+from tests.support.waiting import PATIENCE_S, comes
 
 pytestmark = pytest.mark.codex
 
@@ -67,7 +68,7 @@ async def backend(kind: Kind, tmp_path: Path) -> AsyncIterator[Backend]:
     made = kind.make(tmp_path / "state")
     yield made
     await made.close()
-    await until(lambda: not kind.program or not programs_of(kind), 5)
+    await comes(lambda: not kind.program or not programs_of(kind))
     assert processes_below(tmp_path / "state") == []
     assert [path for path in (tmp_path / "state").rglob("*") if path.is_file()] == []
 
@@ -151,11 +152,11 @@ async def test_a_crashed_program_fails_its_attempt_or_goes_on(
 ) -> None:
     events: list[Event] = []
     running = asyncio.ensure_future(backend.run(order_of(kind, tmp_path, provider.base_url), events.append))
-    await until(lambda: any(isinstance(event, Progress) for event in events))
+    await comes(lambda: any(isinstance(event, Progress) for event in events))
     for program in programs_of(kind):
         with contextlib.suppress(psutil.Error):
             program.kill()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         outcome = await running
     assert end_of(outcome) == ("ok" if kind.after_kill == "runs" else "agent"), outcome
 
@@ -170,10 +171,10 @@ async def test_cancelling_leaves_nothing_and_spares_the_others(
     spared = asyncio.ensure_future(
         backend.run(order_of(kind, tmp_path, provider.base_url, "spared"), lambda event: None)
     )
-    await until(lambda: any(isinstance(event, Progress) for event in events))
+    await comes(lambda: any(isinstance(event, Progress) for event in events))
     doomed.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(doomed, 15)
+        await asyncio.wait_for(doomed, PATIENCE_S)
     asked = len(provider.lines())
     assert (await spared).status == "completed"
     assert len(provider.lines()) <= asked + 4  # its own and what was under way
@@ -201,7 +202,7 @@ async def test_killed_with_its_orchestrator_it_is_found_again_goes_on_or_is_gone
     orphan.wait()
     orphan.stdout.close()
     if kind.after_kill != "runs":
-        await until(lambda: not [one for one in below if one.is_running()], 10)
+        await comes(lambda: not [one for one in below if one.is_running()])
     # What a later life is told does not hold the address: only the attempt's own folder does.
     blind = msgspec.structs.replace(order, gateway_url="")
     if kind.after_kill == "gone":

@@ -26,6 +26,7 @@ from hundredfold.store.database import open_database, sqlite_url
 from tests.support.program import command, hundredfold, weak_project
 from tests.support.provider import RunningProvider, simulated_provider
 from tests.support.repositories import RepositoryMaker
+from tests.support.waiting import PATIENCE_S, until
 
 Make = Callable[..., RepositoryMaker]
 PACED = {"first_byte_ms": 700.0}
@@ -50,13 +51,6 @@ def started(repo: Path) -> subprocess.Popen[bytes]:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-
-
-def wait_for(what: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.05)
 
 
 def more_than(provider: RunningProvider, count: int, run: subprocess.Popen[bytes]) -> bool:
@@ -111,7 +105,7 @@ def test_killed_at_seeded_instants_every_item_is_done_once_and_nothing_is_charge
         run = started(repo)
         for target in ("gateway", "orchestrator", "both"):
             before = len(provider.lines())
-            wait_for(partial(more_than, provider, before, run))
+            until(partial(more_than, provider, before, run))
             time.sleep(chooser.uniform(0.0, 0.7))
             if target != "orchestrator":
                 os.kill(json.loads(address.read_text())["pid"], signal.SIGKILL)
@@ -119,7 +113,7 @@ def test_killed_at_seeded_instants_every_item_is_done_once_and_nothing_is_charge
                 run.kill()
                 run.wait()
                 run = started(repo)
-        assert run.wait(120) in (0, 8)
+        assert run.wait(PATIENCE_S) in (0, 8)
         judged(home, provider, 6)
 
 
@@ -131,12 +125,12 @@ def test_a_killed_orchestrator_finds_its_codex_agents_again(
         repo = weak_project(make_repository(), provider.base_url, commits=3, agent="codex")
         run = started(repo)
         running = "SELECT count(*) FROM attempts WHERE state = 'running' AND session IS NOT NULL"
-        wait_for(lambda: len(provider.lines()) >= 1)
-        wait_for(lambda: query(home, running) == [(3,)])
+        until(lambda: len(provider.lines()) >= 1)
+        until(lambda: query(home, running) == [(3,)])
         run.kill()
         run.wait()
         first = {row[0] for row in query(home, "SELECT id FROM attempts WHERE state = 'running'")}
-        assert started(repo).wait(150) in (0, 8)
+        assert started(repo).wait(PATIENCE_S) in (0, 8)
         ended: dict[str, str] = dict(query(home, "SELECT id, state FROM attempts"))
         assert {ended[one] for one in first} == {"ok"}, "found again, not started anew"
         judged(home, provider, 3)
@@ -149,7 +143,7 @@ def test_a_run_without_a_model_ends_what_a_killed_run_left_up(
     with simulated_provider(tmp_path, seed=3, latency={"first_byte_ms": 4000.0}) as provider:
         repo = weak_project(make_repository(), provider.base_url, commits=1, agent="codex")
         run = started(repo)
-        wait_for(lambda: len(provider.lines()) >= 1)
+        until(lambda: len(provider.lines()) >= 1)
         run.kill()
         run.wait()
         assert processes_below(home), "gateway and agents outlive their orchestrator"
@@ -167,9 +161,9 @@ def test_ctrl_c_ends_the_agents_and_the_next_run_goes_on(
     with simulated_provider(tmp_path, seed=4, latency=PACED) as provider:
         repo = weak_project(make_repository(), provider.base_url, commits=4)
         run = started(repo)
-        wait_for(lambda: len(provider.lines()) >= 1)
+        until(lambda: len(provider.lines()) >= 1)
         run.send_signal(signal.SIGINT)
-        assert run.wait(60) == 130
+        assert run.wait(PATIENCE_S) == 130
         assert not processes_below(home)
         again = hundredfold("run", "--json", repo=repo)
         assert again.code in (0, 8), again.err
@@ -188,12 +182,12 @@ def test_watching_keeps_the_cadence_until_it_is_ended(
             command("run", "--watch", repo=repo), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         ended = "SELECT count(*) FROM items WHERE state IN ('done', 'incomplete')"
-        wait_for(lambda: len(provider.lines()) >= 1)
-        wait_for(lambda: query(home, ended) == [(1,)])
+        until(lambda: len(provider.lines()) >= 1)
+        until(lambda: query(home, ended) == [(1,)])
         maker.commit({"late.py": "import os\n\n\ndef late(a):\n    os.system(a)\n"}, "Later")
-        wait_for(lambda: query(home, ended) == [(2,)])
+        until(lambda: query(home, ended) == [(2,)])
         watching.send_signal(signal.SIGTERM)
-        assert watching.wait(60) == 130
+        assert watching.wait(PATIENCE_S) == 130
         assert not processes_below(home)
 
 
@@ -203,11 +197,11 @@ def test_a_cancelled_item_is_left_and_its_agent_ended_while_the_others_go_on(
     with simulated_provider(tmp_path, seed=4, latency={"first_byte_ms": 10000.0}) as provider:
         repo = weak_project(make_repository(), provider.base_url, commits=2)
         run = started(repo)
-        wait_for(lambda: len(provider.lines()) >= 2)
+        until(lambda: len(provider.lines()) >= 2)
         item = query(home, "SELECT id FROM items ORDER BY id")[0][0]
         cancelled = hundredfold("cancel", item, "--by", "Ada", repo=repo)
         assert cancelled.code == 0, cancelled.err
-        assert run.wait(100) == 8
+        assert run.wait(PATIENCE_S) == 8
         states = dict(query(home, "SELECT id, state FROM items"))
         assert states.pop(item) == "cancelled"
         assert set(states.values()) <= {"done", "incomplete"}

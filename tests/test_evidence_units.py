@@ -158,9 +158,9 @@ def test_every_added_line_is_in_exactly_the_units_that_say_so(
     ],
 )
 def test_a_hostile_file_becomes_a_region_in_bounded_time(path: str, hostile: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     units, _ = changed(path, None, hostile + "\n")
-    assert time.monotonic() - started < 15
+    assert time.process_time() - started < 15
     assert [(unit.start_line, unit.end_line) for unit in units] == [(1, 1)]
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from hundredfold.fleet.engine import Engine, StepTaken, TryTaken
 from hundredfold.store.database import Database, open_database, sqlite_url
+from tests.support.waiting import PATIENCE_S, comes
 
 END = StepTaken(kind="done", blob="", passes=[], provider="")
 
@@ -59,9 +60,7 @@ async def work_off(database: Database, work: Recorder, count: int, attempts: int
     try:
         for number in range(count):
             await engine.enqueue(f"i-{number}", 1, 100)
-        async with asyncio.timeout(60):
-            while len(work.ended) < count:
-                await asyncio.sleep(0.05)
+        await comes(lambda: len(work.ended) >= count)
     finally:
         await engine.close()
 
@@ -115,7 +114,7 @@ async def main():
     await engine.launch()
     for number in range(6):
         await engine.enqueue(f"i-{{number}}", 1, 100)
-    await asyncio.sleep(60)
+    await asyncio.sleep(600)
 
 asyncio.run(main())
 """
@@ -126,7 +125,9 @@ async def test_after_a_kill_the_next_launch_brings_every_item_to_its_end(tmp_pat
     root = str(Path(__file__).parent.parent)
     for after in (1, 5):
         script = textwrap.dedent(KILLED).format(root=root, url=url, after=after)
-        done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, timeout=60)
+        done = subprocess.run(
+            [sys.executable, "-c", script], cwd=root, capture_output=True, timeout=PATIENCE_S
+        )
         assert done.returncode == -9, done.stderr.decode()
     work = Recorder()
     await work_off(open_database(url), work, 6)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import DEVNULL, Popen
@@ -28,6 +27,7 @@ from hundredfold.vocabulary import AgentTask, Coverage, Done, Item, Round, Step
 from tests.support.program import command, hundredfold, weak_project
 from tests.support.provider import simulated_provider
 from tests.support.repositories import RepositoryMaker
+from tests.support.waiting import PATIENCE_S, until
 
 Make = Callable[..., RepositoryMaker]
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
@@ -95,7 +95,7 @@ async def test_a_fault_in_a_job_fails_its_item_by_name_and_spares_the_others(
     ) as assembly:
         run = Run(assembly, "Ada")
         await run.take_in([job])
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             await run.drain(asyncio.Event(), lambda _: None)
     rows = {row.item.key: row for row in items.of_project(database, place.slug)}
     assert {key: row.state for key, row in rows.items()} == {"0": "done", "1": "failed", "2": "done"}
@@ -116,10 +116,8 @@ def test_a_run_without_a_model_lists_what_a_killed_run_with_one_had_asked(
     with simulated_provider(tmp_path, seed=3, latency={"first_byte_ms": 800.0}) as provider:
         repo = weak_project(make_repository(), provider.base_url, commits=2)
         run = Popen(command("run", repo=repo), stdout=DEVNULL, stderr=DEVNULL, start_new_session=True)
-        deadline = time.monotonic() + 60
-        while not provider.lines():
-            assert run.poll() is None and time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: provider.lines() or run.poll() is not None)
+        assert run.poll() is None
         run.kill()
         run.wait()
         report = hundredfold("run", "--no-model", "--json", repo=repo)

@@ -16,6 +16,7 @@ from hundredfold.store.database import open_database, sqlite_url
 from hundredfold.vocabulary import Limit
 from tests.support.gateways import KEY, Running, make_attempt, running
 from tests.support.upstream import Upstream, fixed, upstream
+from tests.support.waiting import arrives
 from tests.support.wires import CHAT_DONE, CHAT_REPORT, chat_chunk, message_events, sent
 
 ATTEMPT = "a-000000000001"
@@ -217,16 +218,13 @@ async def test_what_a_message_said_so_far_is_the_least_when_its_client_goes_away
         await response.prepare(request)
         for part in begun:
             await response.write(part)
-        await asyncio.sleep(20)
+        await asyncio.sleep(600)
         return response
 
     anthropic.respond = slow
     async with client.post(to_anthropic(gateway) + "/messages", json=MESSAGE_BODY) as answer:
         await answer.content.readuntil(b"content_block_stop")
-    async with asyncio.timeout(5):
-        while not (rows := await gateway.rows()):
-            await asyncio.sleep(0.05)
-    [row] = rows
+    [row] = await arrives(gateway.rows)
     assert (row["status"], row["error"]) == ("cut", "client_gone")
     assert row["floor_input"] == row["input"] == 3210  # more than the bytes of this short request
     assert (row["floor_output"], row["output"]) == (1, 1000)

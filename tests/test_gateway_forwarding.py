@@ -18,6 +18,7 @@ from hundredfold.gateway.grants import close_grant
 from hundredfold.store.database import open_database, sqlite_url
 from tests.support.gateways import KEY, Running, make_attempt, running
 from tests.support.upstream import Upstream, events, fixed, json_answer, streamed, upstream
+from tests.support.waiting import arrives
 
 BODY = json.dumps({"model": "gpt-5.5", "input": "hi", "stream": True}).encode()
 
@@ -139,7 +140,13 @@ async def test_wrong_addresses_all_look_the_same(gateway: Running, client: aioht
         assert answer.status == 200
         await answer.read()
     await asyncio.to_thread(close_grant, gateway.database, "a-000000000001")
-    await asyncio.sleep(1.0)
+
+    async def noticed() -> bool:
+        async with client.post(closed + "/responses", data=BODY) as answer:
+            await answer.read()
+            return answer.status != 200
+
+    await arrives(noticed, "the grant's end")
     for url, headers in (
         (closed + "/responses", {}),
         (good + "/responses", {"Host": "evil.example"}),

@@ -209,10 +209,10 @@ def test_a_quick_command_imports_nothing_it_can_do_without(
 
 
 def cpu_seconds(*arguments: str, cwd: Path) -> float:
-    """User and system time of one call of the program, whose modules were compiled by an earlier one."""
+    """User and system time of one call of Python, whose modules were compiled by an earlier one."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    command = [sys.executable, "-m", "hundredfold", *arguments]
+    command = [sys.executable, *arguments]
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, check=False)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.returncode == 0, done.stderr
@@ -227,8 +227,10 @@ def test_a_command_starts_within_its_cpu_seconds(
     repository.commit({"a.txt": "a"}, "A commit")
     found: list[float] = []
     while len(found) < 3 or (min(found) >= most and len(found) < 10):  # a busy machine counts for more
-        found.append(cpu_seconds(*arguments, cwd=repository.root))
-    assert min(found) < most, found
+        found.append(cpu_seconds("-m", "hundredfold", *arguments, cwd=repository.root))
+    yardstick = min(cpu_seconds("-c", "import asyncio, inspect, json", cwd=repository.root) for _ in range(3))
+    slower = max(1.0, yardstick / 0.06)  # than the machine that the bounds were set on
+    assert min(found) < most * slower, (found, yardstick)
 
 
 def test_the_architecture_names_tests_that_there_are() -> None:

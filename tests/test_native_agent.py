@@ -36,6 +36,7 @@ from tests.support.scripted_model import (
     silence,
     stream,
 )
+from tests.support.waiting import comes
 
 SCHEMA: dict[str, Any] = {
     "title": "test.answer",
@@ -80,8 +81,8 @@ def order(tree: Path, url: str, **changes: Any) -> WorkOrder:
         model="gpt-5.5",
         effort="medium",
         tier="standard",
-        deadline_s=20.0,
-        stall_s=10.0,
+        deadline_s=300.0,
+        stall_s=120.0,
     )
     return msgspec.structs.replace(base, **changes)
 
@@ -309,14 +310,14 @@ async def test_silence_is_stalled_and_a_slow_end_is_the_deadline(backend: Native
 
     async def midway(request: Any) -> Any:
         await stream(request, [event("response.created")])
-        await asyncio.sleep(30)
+        await asyncio.sleep(600)
 
     for script in (silence, midway):
         async with scripted_model(script) as model:
             outcome, _ = await work(backend, tree, model, stall_s=0.3)
             assert outcome.error_kind == "stalled"
     async with scripted_model(trickle) as model:
-        outcome, _ = await work(backend, tree, model, stall_s=0.3, deadline_s=1.0)
+        outcome, _ = await work(backend, tree, model, stall_s=60.0, deadline_s=1.0)
         assert outcome.error_kind == "deadline"
 
 
@@ -357,22 +358,14 @@ async def test_a_whole_answer_is_read_too(backend: NativeBackend, tree: Path) ->
 
 
 async def test_cancelling_ends_the_attempt_and_its_command(backend: NativeBackend, tree: Path) -> None:
-    command = calls(("run_command", {"command": "sleep 61.5", "timeout_seconds": None}))
+    command = calls(("run_command", {"command": "sleep 611.5", "timeout_seconds": None}))
     async with scripted_model(command, message(GOOD)) as model:
         running = asyncio.ensure_future(work(backend, tree, model))
-        for _ in range(100):
-            await asyncio.sleep(0.05)
-            if _running("sleep 61.5"):
-                break
-        assert _running("sleep 61.5")
+        await comes(lambda: _running("sleep 611.5"))
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
-    for _ in range(40):
-        if not _running("sleep 61.5"):
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError("the command outlived its attempt")
+    await comes(lambda: not _running("sleep 611.5"), "its end")
 
 
 def _running(command: str) -> bool:

@@ -15,6 +15,7 @@ from hundredfold.store import proposals
 from hundredfold.store.database import Database
 from hundredfold.vocabulary import Decision
 from tests.support.proposals import filled, state_of
+from tests.support.waiting import PATIENCE_S
 
 
 def last(database: Database, proposal: str) -> Decision:
@@ -69,7 +70,7 @@ def test_of_two_at_once_exactly_one_decides_each(database: Database, tmp_path: P
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE_S)
     done = [d.proposal for many in results.values() for d in many if d.result == "done"]
     assert sorted(done) == sorted(ids), "each was decided by exactly one of them"
     for one in ids:

@@ -33,6 +33,7 @@ from tests.support.proposals import (
     prepared,
     state_of,
 )
+from tests.support.waiting import PATIENCE_S
 
 
 class FaultyForge(LocalForge):
@@ -83,13 +84,13 @@ def test_a_publisher_killed_at_any_seam_is_finished_by_the_next(
     decide(database, ids, "approve", by="Ada")
     arguments = [sys.executable, "-m", "tests.support.killed_publisher", database.url, str(folder)]
     top = Path(__file__).parent.parent
-    assert subprocess.run([*arguments, "publish", seam], cwd=top, timeout=60).returncode == DEAD
+    assert subprocess.run([*arguments, "publish", seam], cwd=top, timeout=PATIENCE_S).returncode == DEAD
     a_publisher(database, folder).publish()
     assert {state_of(database, one) for one in ids} == {"applied"}
     applied = files_below(folder)
     assert sorted(applied) == sorted(f"private/{one}.md" for one in ids)
 
-    killed = subprocess.run([*arguments, "undo", seam, *ids], cwd=top, timeout=60)
+    killed = subprocess.run([*arguments, "undo", seam, *ids], cwd=top, timeout=PATIENCE_S)
     assert killed.returncode == DEAD
     assert "undone" in results(a_publisher(database, folder).undo(ids)).values()
     assert {state_of(database, one) for one in ids} == {"undone"}
@@ -162,7 +163,7 @@ def test_two_publishers_at_once_apply_each_once(database: Database, tmp_path: Pa
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE_S)
     assert sorted(p.proposal for p in done) == sorted(ids)
     assert len(files_below(tmp_path / "forge")) == 10
 

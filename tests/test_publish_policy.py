@@ -26,6 +26,7 @@ from hundredfold.store.database import Database
 from hundredfold.vocabulary import Done, Finding, Proposal, identity
 from tests.support.github import proposed
 from tests.support.proposals import PROJECT, RUN, a_finding, a_publisher, an_item, prepared, state_of
+from tests.support.waiting import PATIENCE_S
 
 Cases = list[tuple[Proposal, tuple[float, ...]]]
 RULE = PolicyRule(name="sure labels", job="dedupe", types=("labels",), confidence=0.9)
@@ -234,7 +235,7 @@ def test_of_two_editors_and_a_decision_at_once_nothing_is_lost(database: Databas
     for one in threads:
         one.start()
     for one in threads:
-        one.join(30)
+        one.join(PATIENCE_S)
     kept = proposals.edits_of(database, row.proposal.id)
     assert len(kept) == results.count("changed") and state_of(database, row.proposal.id) == "approved"
 

@@ -14,6 +14,7 @@ import pytest
 from msgspec import Struct
 
 from tests.support.provider import RunningProvider, simulated_provider
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.codex
 
@@ -64,7 +65,7 @@ def codex_exec(provider: RunningProvider, folder: Path, model: str, *, sandbox: 
         "TMPDIR": str(scratch),
     }
     done = subprocess.run(
-        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90
+        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE_S
     )
     return Turn(done.returncode, [json.loads(line) for line in done.stdout.splitlines()], workspace)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 import json
@@ -23,6 +22,7 @@ from hundredfold.simulation.forge.faults import Fault, Storm
 from hundredfold.simulation.forge.hub import Hook
 from hundredfold.simulation.forge.limits import Limits
 from tests.support.forge import TOKEN, TestForge
+from tests.support.waiting import comes
 
 ISSUES = "/repos/acme/widget/issues"
 SIGNED_IN = {"Authorization": f"token {TOKEN}"}
@@ -184,10 +184,7 @@ async def test_what_changes_is_told_to_webhooks_with_a_signature(
             await session.post(f"{api}{ISSUES}", json={"title": "Told"})
             await session.post(f"{api}{ISSUES}/1/comments", json={"body": "b"})
             await session.patch(f"{api}/repos/acme/widget/pulls/2", json={"state": "closed"})
-            for _ in range(200):
-                if len(got) == 3:
-                    break
-                await asyncio.sleep(0.02)
+            await comes(lambda: len(got) == 3)
     finally:
         await runner.cleanup()
     assert [(event, body["action"]) for event, body in got] == [

@@ -20,13 +20,14 @@ from hundredfold.config import Place, database_url
 from hundredfold.errors import ConfigError
 from hundredfold.prices.book import load_book
 from hundredfold.settings import Settings
-from hundredfold.simulation.measure import Meter
+from hundredfold.simulation.measure import INTERVAL_S, Meter
 from hundredfold.simulation.rehearse import rehearse
 from hundredfold.simulation.report import text_report
 from hundredfold.store.database import open_database
 from hundredfold.store.tables import work
 from hundredfold.usage.ledger import Booking, Entry, Ledger, WireRoute
 from hundredfold.vocabulary import Usage
+from tests.support.waiting import comes
 
 REQUESTS = 12
 
@@ -161,12 +162,14 @@ async def test_an_unknown_profile_stops_it_before_anything_starts(tmp_path: Path
 
 
 async def test_the_meter_counts_memory_and_cpu_by_group_and_names_what_is_left_over(tmp_path: Path) -> None:
-    busy = "import time; a = b'x' * 60_000_000; s = time.time()\nwhile time.time() - s < 0.7: pass\n"
-    busy += "time.sleep(20)"
+    worked = tmp_path / "worked"
+    busy = "import sys, time; a = b'x' * 60_000_000\nwhile time.process_time() < 0.7: pass\n"
+    busy += "open(sys.argv[1] + '/worked', 'w').close(); time.sleep(600)"
     with Meter(provider_pid=0, marker=str(tmp_path)) as meter:
         # Detached, as agents' servers are: found by the folder in its command line.
         child = subprocess.Popen([sys.executable, "-c", busy, str(tmp_path)], start_new_session=True)
-        await asyncio.sleep(1.5)
+        await comes(worked.exists)
+        await asyncio.sleep(2 * INTERVAL_S)
     try:
         measured = meter.finish()
     finally:

@@ -439,9 +439,9 @@ def test_a_commit_of_5000_files_is_read_in_seconds(make_repository: Make, opened
     repo = make_repository()
     sha = repo.commit({f"d{n % 50}/f{n}.py": f"def f{n}():\n    return {n}\n" for n in range(5000)})
     found = opened(repo.root)
-    started = time.monotonic()
+    started = time.process_time()
     diff = found.diff(sha)
-    assert time.monotonic() - started < 20
+    assert time.process_time() - started < 20
     assert len(diff.files) == 5000
     assert all(file.added_lines() == (1, 2) for file in diff.files)
 

@@ -24,6 +24,7 @@ from hundredfold.store.database import Database, open_database, sqlite_url
 from hundredfold.store.items import keep_project
 from tests.support.forge import TOKEN, TestForge
 from tests.support.openapi import fetched
+from tests.support.waiting import comes
 
 SECRET, PROJECT, REPOSITORY = "It's a Secret to Everybody", "p", "Codertocat/Hello-World"
 
@@ -95,7 +96,7 @@ async def test_a_signed_delivery_is_in_the_mirror_and_told(listener: Listener, d
     assert await listener.deliver("issues", payload) == 202
     row = store.issue(database, PROJECT, payload["issue"]["number"])
     assert row is not None and row.title == payload["issue"]["title"]
-    await listener.quiet()
+    await comes(lambda: listener.told)
     assert listener.told == [(f"issue {row.number}",)]
 
 
@@ -124,17 +125,19 @@ async def test_a_replay_is_refused_under_whatever_id_and_event_it_comes(listener
     assert listener.receiver.tally.taken == 1
 
 
-async def test_a_burst_is_told_once_an_item(listener: Listener) -> None:
+async def test_a_burst_is_told_once_an_item(database: Database) -> None:
+    listener = Listener(database, quiet_s=600.0, longest_wait_s=6000.0)
     payload = example("issues", "opened")
     other = example("issue_comment", "created")
     other["issue"]["number"] = 77
     deliveries = []
-    for number in range(60):
-        one = json.loads(json.dumps(payload if number % 2 else other))
-        one["issue"]["title"] = f"Title {number}"
-        deliveries.append(listener.deliver("issues" if number % 2 else "issue_comment", one))
-    assert set(await asyncio.gather(*deliveries)) == {202}
-    await listener.quiet()
+    async with listener.receiver.serving("127.0.0.1", 0) as listener.url:  # what waits is told at its end
+        for number in range(60):
+            one = json.loads(json.dumps(payload if number % 2 else other))
+            one["issue"]["title"] = f"Title {number}"
+            deliveries.append(listener.deliver("issues" if number % 2 else "issue_comment", one))
+        assert set(await asyncio.gather(*deliveries)) == {202}
+        assert listener.told == []
     assert sorted(item for told in listener.told for item in told) == ["issue 1", "issue 77"]
     assert listener.receiver.tally.taken == 60
 
@@ -266,11 +269,7 @@ async def test_the_forge_tells_the_mirror_what_people_do(tmp_path: Path, databas
                 await session.patch(f"{root}/issues/1", json={"state": "closed"})
                 await session.post(f"{root}/pulls/2/reviews", json={"event": "APPROVE"})
                 await session.put(f"{root}/pulls/2/merge", json={})
-                for _ in range(100):
-                    pull = store.pull(database, PROJECT, 2)
-                    if pull is not None and pull.merged_us:
-                        break
-                    await asyncio.sleep(0.05)
+                await comes(lambda: (there := store.pull(database, PROJECT, 2)) and there.merged_us)
     issue, pull = store.issue(database, PROJECT, 1), store.pull(database, PROJECT, 2)
     assert issue is not None and (issue.state, issue.comments) == ("closed", 1)
     assert [one.body for one in store.comments(database, PROJECT, 1)] == ["Hello"]

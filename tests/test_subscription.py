@@ -28,6 +28,7 @@ from tests.support.codex import make_order
 from tests.support.program import hundredfold, weak_project
 from tests.support.provider import simulated_provider
 from tests.support.repositories import RepositoryMaker
+from tests.support.waiting import PATIENCE_S
 
 
 @pytest.mark.codex
@@ -78,7 +79,7 @@ async def test_a_lent_login_is_the_users_own_file_and_nothing_else_of_theirs_is_
         sight, ("-c", f"cd {cell.AGENT_HOME}; {script}"), {"PATH": "/usr/bin:/bin"}, b"", tmp_path / "log"
     )
     assert began.door is None
-    out, _ = await asyncio.wait_for(began.process.communicate(), 20)
+    out, _ = await asyncio.wait_for(began.process.communicate(), PATIENCE_S)
     assert out == b"old token"
     assert login.read_text() == "new token"
 

@@ -20,6 +20,7 @@ from hundredfold.store.tables.ledger import bookings, current_requests, requests
 from hundredfold.usage.ledger import BATCH, SOURCES, STATUSES, Ledger, consistent
 from hundredfold.vocabulary import Limit, Usage
 from tests.support.ledgers import AT_US, BOOKING, ROUTE, entry, keep_attempts
+from tests.support.waiting import PATIENCE_S
 
 BOOK = load_book()
 
@@ -161,7 +162,7 @@ def test_threads_appending_the_same_rows_in_other_orders_keep_each_once(database
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE_S)
     assert not failures
     assert count(database) == 300 and count(database, bookings) == 5
 
@@ -183,7 +184,7 @@ def test_processes_appending_the_same_rows_keep_each_once(database: Database) ->
         for _ in range(2)
     ]
     for process in processes:
-        assert process.wait(60) == 0, process.communicate()[1]
+        assert process.wait(PATIENCE_S) == 0, process.communicate()[1]
     assert count(database) == 400
 
 

@@ -22,6 +22,7 @@ from hundredfold.workspaces import checkout
 from hundredfold.workspaces.errors import WorkspaceDirty
 from hundredfold.workspaces.pool import GitWorkspacePool
 from tests.support.repositories import RepositoryMaker
+from tests.support.waiting import PATIENCE_S
 
 Make = Callable[..., RepositoryMaker]
 GB = 10**9
@@ -172,7 +173,7 @@ async def test_no_more_than_size_are_lent_and_the_next_waits(pool: GitWorkspaceP
     await asyncio.sleep(0.2)
     assert not waiting.done()
     await holders[0].__aexit__(None, None, None)
-    await asyncio.wait_for(waiting, 10)
+    await asyncio.wait_for(waiting, PATIENCE_S)
     assert len(list(pool.folder.iterdir())) == 3
     for holder in holders[1:]:
         await holder.__aexit__(None, None, None)
@@ -239,7 +240,7 @@ async def test_any_mixture_of_work_keeps_the_invariants(pool: GitWorkspacePool, 
     for task in draw.sample(tasks[:30] + tasks[31:], 10):
         await asyncio.sleep(0.01)
         task.cancel()
-    results = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 60)
+    results = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), PATIENCE_S)
     assert not [result for result in results if result and not isinstance(result, asyncio.CancelledError)]
     assert ended["clean"] + ended["dirty"] >= 50 and all(ended.values())
     assert all(slot.idle for slot in pool._slots)
@@ -281,7 +282,7 @@ async def test_the_disk_budget_holds_by_waiting_and_by_removing_the_idle(
     await asyncio.sleep(0.2)
     assert not third.done(), "a third checkout does not fit"
     await first.__aexit__(None, None, None)
-    await asyncio.wait_for(third, 10)
+    await asyncio.wait_for(third, PATIENCE_S)
     used = sum(path.lstat().st_size for path in folder.rglob("*"))
     assert used < 2_800_000
     await second.__aexit__(None, None, None)
@@ -432,7 +433,7 @@ async def main():
         async with pool.lend("HEAD", "a-write", writable=True) as writing:
             (writing.path / "half-done").write_text("x")
             print(reading.path, writing.path, flush=True)
-            await asyncio.sleep(60)
+            await asyncio.sleep(600)
 
 asyncio.run(main())
 """
@@ -468,13 +469,13 @@ async def test_after_a_kill_a_resumed_attempt_gets_its_workspace_again(
 async def test_after_a_kill_sweep_removes_what_nobody_resumes_and_ends_its_processes(
     repository: RepositoryMaker, folder: Path, killed: tuple[Path, Path]
 ) -> None:
-    stray = subprocess.Popen(["sleep", "60"], cwd=killed[1])
-    bystander = subprocess.Popen(["sleep", "60"], cwd=repository.root)
+    stray = subprocess.Popen(["sleep", "600"], cwd=killed[1])
+    bystander = subprocess.Popen(["sleep", "600"], cwd=repository.root)
     (folder / "half").mkdir()  # a kill before anything was written
     pool = GitWorkspacePool(repository.root, folder, size=4, disk_bytes=GB)
     swept = await pool.sweep()
     assert set(swept.workspaces) >= {str(path) for path in killed}
-    assert swept.processes == ("sleep 60",)
+    assert swept.processes == ("sleep 600",)
     assert not psutil.pid_exists(stray.pid)
     stray.wait()
     assert bystander.poll() is None
@@ -605,7 +606,7 @@ async def test_ten_thousand_files_are_proven_clean_fast(make_repository: Make, f
         slot = next(iter(pool._slots))
         began = time.process_time()
         assert slot.prove() is None
-        assert time.process_time() - began < 0.3, "aimed at 0.1 s; the machine may be busy"
+        assert time.process_time() - began < 1.0, "aimed at 0.1 s; the machine may be slow and busy"
         estimate = checkout.measure(pool._source, slot.wanted)
         assert estimate.files == 10_000
         assert slot.disk_bytes <= estimate.disk_bytes <= slot.disk_bytes * 1.2

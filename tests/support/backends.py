@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -101,10 +100,3 @@ def programs_of(kind: Kind) -> list[psutil.Process]:
         except psutil.Error:
             continue
     return found
-
-
-async def until(found: Callable[[], bool], seconds: float = 30.0) -> None:
-    """Wait until it holds."""
-    async with asyncio.timeout(seconds):
-        while not found():
-            await asyncio.sleep(0.02)

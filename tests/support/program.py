@@ -46,7 +46,7 @@ class Ended(Struct, frozen=True):
         return json.loads(self.out)
 
 
-def hundredfold(*arguments: str, repo: Path | None = None, timeout: float = 120, **environment: str) -> Ended:
+def hundredfold(*arguments: str, repo: Path | None = None, timeout: float = 600, **environment: str) -> Ended:
     """Run the program to its end; `HUNDREDFOLD_HOME` is the test's own."""
     done = subprocess.run(
         command(*arguments, repo=repo),
