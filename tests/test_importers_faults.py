@@ -56,6 +56,17 @@ def test_lines_that_cannot_be_read_are_told_and_the_rest_counts(
     assert take_in(sqlite_database, tmp_path).troubles == [], "they are told once"
 
 
+def test_a_time_at_which_no_model_was_asked_is_told_and_spoils_no_bill(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    early, late, kept = (record(second, f"resp_{second}", wire(7, 0, 1)) for second in (3, 4, 5))
+    lines = [*HEAD, early.replace(b"2026-", b"0001-"), late.replace(b"2026-", b"9999-"), kept]
+    rollout(tmp_path, lines)
+    told = {trouble.line: trouble.what for trouble in take_in(sqlite_database, tmp_path).troubles}
+    assert "'0001-" in told.pop(3) and "'9999-" in told.pop(4) and not told
+    assert used(sqlite_database) == [(7, 0, 1)]
+
+
 def test_more_troubles_than_can_be_told_are_counted(sqlite_database: Database, tmp_path: Path) -> None:
     rollout(tmp_path, [*HEAD, *[b"nonsense"] * 50])
     report = take_in(sqlite_database, tmp_path)

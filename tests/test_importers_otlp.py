@@ -79,3 +79,19 @@ def test_a_file_that_is_one_document(sqlite_database: Database, tmp_path: Path) 
     (tmp_path / "export.json").write_text(json.dumps(document, indent=2))
     take_in(sqlite_database, tmp_path, "otlp")
     assert [row["input"] for row in rows(sqlite_database)] == [5]
+
+
+def test_what_is_wrong_with_a_record_is_said_in_words(sqlite_database: Database, tmp_path: Path) -> None:
+    used = {"id": "a", "gen_ai.usage.input_tokens": 5}
+    wrong: dict[str, dict[str, Any]] = {
+        "it is not between 2000 and 2099": {**used, "timestamp": NS // 1_000_000},  # milliseconds
+        "the time 'soon' can't be read": {**used, "timestamp": "soon"},
+        "it has no time": used,
+        "a part of it is missing or of another kind": {"resourceSpans": "none"},
+    }
+    path = tmp_path / "lines.jsonl"
+    path.write_text("".join(f"{json.dumps(one)}\n" for one in wrong.values()))
+    report = take_in(sqlite_database, path, "otlp")
+    for trouble, what in zip(report.troubles, wrong, strict=True):
+        assert what in trouble.what
+    assert not rows(sqlite_database)

@@ -34,6 +34,7 @@ from hundredfold.usage.importers.protocol import (
     at_us,
     impossible,
     possible,
+    told_us,
 )
 from hundredfold.vocabulary import Tier, digest
 
@@ -110,8 +111,10 @@ class Export:
             return
         try:
             self._object(offset, value)
-        except (TypeError, ValueError, AttributeError, KeyError, OverflowError) as error:
+        except (ValueError, OverflowError) as error:
             self._complain(offset, f"not as OTLP or the documented lines have it: {error}")
+        except (TypeError, AttributeError, KeyError):
+            self._complain(offset, "not as OTLP has it: a part of it is missing or of another kind")
 
     def end(self) -> Found:
         """See `Parser.end`."""
@@ -154,8 +157,9 @@ class Export:
         if counts == [None, None]:
             self._skipped += 1
             return
-        if at <= 0:
+        if not at:
             raise ValueError("it has no time")
+        told_us(at)
         input_, output = counts[0] or 0, counts[1] or 0
         cached = _count(said, "cache_read.input_tokens") or 0
         write = _count(said, "cache_creation.input_tokens") or 0
@@ -210,8 +214,13 @@ def _count(said: dict[str, Any], name: str) -> int | None:
 
 
 def _time_of(value: dict[str, Any]) -> int:
-    time = value.get("timestamp") or value.get("time") or ""
-    return at_us(time) if isinstance(time, str) else int(float(time) * 1_000_000)
+    time = value.get("timestamp") or value.get("time") or 0
+    if not isinstance(time, str):
+        return int(float(time) * 1_000_000)
+    try:
+        return at_us(time)
+    except ValueError as error:
+        raise ValueError(f"the time {time[:40]!r} can't be read") from error
 
 
 def _attributes(pairs: Any) -> dict[str, Any]:

@@ -141,6 +141,8 @@ class Places:
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_FIRST_US = (datetime(2000, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_END_US = (datetime(2100, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _MINUTE_US = 60_000_000
 #: times stand close together: minutes that were read before, by their text
 _minutes: dict[str, int] = {}
@@ -151,7 +153,7 @@ def at_us(text: str) -> int:
     """A time in ISO 8601 as UTC microseconds; without a zone it is UTC.
 
     Raises:
-        ValueError: it is no time.
+        ValueError: it is no time, or one at which no model was asked (`told_us`).
     """
     minute = _minutes.get(text[:17])
     if minute is not None and len(text) == 24 and text[19] == "." and text[23] == "Z":
@@ -161,12 +163,24 @@ def at_us(text: str) -> int:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    found = (moment - _EPOCH) // _MICROSECOND
+    found = told_us((moment - _EPOCH) // _MICROSECOND)
     if len(text) == 24 and text[23] == "Z" and text[16] == ":":
         if len(_minutes) >= _MOST_MINUTES:
             _minutes.clear()
         _minutes[text[:17]] = found // _MINUTE_US * _MINUTE_US
     return found
+
+
+def told_us(at: int) -> int:
+    """A time that a log tells, in UTC microseconds, if it can be true: a day that is not one (milliseconds taken
+    for seconds, the year 1) would be on every bill from then on.
+
+    Raises:
+        ValueError: it is before 2000 or after 2099.
+    """
+    if not _FIRST_US <= at < _END_US:
+        raise ValueError("it is not between 2000 and 2099")
+    return at
 
 
 def impossible(input_: int, cached: int, write: int, write_1h: int, output: int, reasoning: int) -> str:
