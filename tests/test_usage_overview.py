@@ -76,6 +76,19 @@ def test_the_terminal_shows_what_the_screenshot_shows(database: Database) -> Non
         assert "1 simulated requests" in " ".join(text.split())
 
 
+def test_names_are_whole_where_there_is_room(database: Database) -> None:
+    long = "claude-haiku-4-5-20251001"
+    Ledger(database).append([entry("r"), entry("s", route=replace(ROUTE, model=long, served_model=""))])
+    found = overview(database, BOOK, scope=Scope(), window=Window(), today=date(2026, 11, 20))
+    period = Period(None, None, None, date(2026, 11, 20), UTC)
+    out = io.StringIO()
+    console = Console(file=out, width=100, color_system=None)
+    show(console, found, period, "p", "list", (), ["and this"])
+    text = out.getvalue()
+    assert f" {long} " in text and " (unallocated) " in text and "and this" in text
+    assert not [line for line in text.splitlines() if line.rstrip().endswith("■")]
+
+
 @pytest.mark.parametrize("kind", ["png", "svg"])
 def test_a_picture_is_written_and_is_the_same_each_time(
     database: Database, tmp_path: Path, kind: str

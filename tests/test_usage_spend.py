@@ -6,7 +6,7 @@ import json
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import get_args
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -240,6 +240,46 @@ def test_a_terminal_gets_tables_with_simulated_ones_marked(
 def test_an_empty_ledger_is_a_bill_of_nothing(database: Database, capsys: pytest.CaptureFixture[str]) -> None:
     assert spend_command(database, BOOK) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("real\ttotal\t\t0\t")
+
+
+def test_an_empty_bill_says_where_else_there_is_something(
+    database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told(**options: str) -> str:
+        assert spend_command(database, BOOK, **options) == 0  # type: ignore[arg-type]
+        return capsys.readouterr().err
+
+    assert "hundredfold spend import" in told()
+    Ledger(database).append([entry("r"), entry("s")])
+    day = datetime.fromtimestamp(AT_US / 1_000_000, UTC).date().isoformat()
+    within = {"since": day, "until": day}
+    assert not told(**within, project="p")
+    assert "2 requests in other projects: --all-projects" in told(**within, project="q")
+    assert "2 requests before or after these days" in told(
+        since="2020-01-01", until="2020-01-01", project="p"
+    )
+    assert "on other days" in told(since="2020-01-01", until="2020-01-01", project="q")
+    assert "Nothing was spent. " not in told(**within, run="r-none")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"days": 0},
+        {"days": -3},
+        {"json": True, "csv": True},
+        {"csv": True, "shape": "codexbar"},
+        {"run": "r-none"},
+    ],
+)
+def test_options_that_ask_for_nothing_are_refused(
+    make_repository: Callable[..., RepositoryMaker], wrong: dict[str, Any]
+) -> None:
+    repository = make_repository()
+    repository.commit({"a.py": "x = 1\n"})
+    with pytest.raises(ConfigError) as caught:
+        spend(**wrong, where=Where(repo=repository.root))
+    assert caught.value.mend
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from hundredfold.usage.pricing import as_billed
 from hundredfold.usage.sums import Routed
 from hundredfold.usage.whatif import what_if
 from hundredfold.vocabulary import Tier, Usage
-from tests.support.ledgers import AT_US, BOOKING, ROUTE, entry, varied
+from tests.support.ledgers import AT_US, BOOKING, DAY, ROUTE, entry, varied
 
 BOOK = load_book()
 TIERS = get_args(Tier)
@@ -166,10 +166,27 @@ def test_background_jobs_on_flex_in_words(database: Database, capsys: pytest.Cap
     assert float(lines["review"]["saving_least"]) == 0
     assert lines["security"]["saving_least"] == "0.0124" and lines["security"]["then_most"] == "0.0031"
     assert found["total"]["saving_per_request"] == "0.0062"
-    assert found["saving_per_30_days_least"] == "0.0124"
+    began = AT_US // DAY * DAY  # everything: a month is 30 days of those since the first request
+    assert found["days"] >= (AT_US - began) / DAY
+    assert float(found["saving_per_30_days_least"]) == pytest.approx(0.0124 * 30 / found["days"], rel=0.01)
     assert whatif_command(database, BOOK, chosen, by=("job",), since="ever") == 0
     text = capsys.readouterr().out.splitlines()
     assert text[0].startswith("kind\tscenario\tjob") and len({line.count("\t") for line in text[:4]}) == 1
+
+
+def test_a_rule_that_concerns_nothing_is_told_and_groupings_may_have_commas(
+    database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Ledger(database).append([entry("1")])
+    chosen = scenarios_of(BOOK, {}, ["job=secuirty|x: tier=flex", "tier=fast: tier=standard"], [], fill=False)
+    for groupings in (("model,job",), ("model", "job")):
+        whatif_command(database, BOOK, chosen, by=groupings, since="ever", as_json=True)
+        [found] = json.loads(capsys.readouterr().out)
+        assert found["idle_rules"] == ["job=secuirty|x"]
+        assert [line["job"] for line in found["lines"]] == ["security"]
+    whatif_command(database, BOOK, chosen, by=("model,job",), since="ever")
+    text = capsys.readouterr().out
+    assert "no request is of the rule job=secuirty|x" in text and "kind\tscenario\tmodel\tjob\t" in text
 
 
 def test_a_saving_is_never_the_absence_of_a_price(database: Database) -> None:

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from hundredfold.cli.context import Where
 from hundredfold.cli.output import printable, say
-from hundredfold.cli.period import period_of
+from hundredfold.cli.period import beginning, period_of
 from hundredfold.config import price_files
 from hundredfold.errors import ConfigError
 
@@ -66,7 +66,7 @@ def export(
         context.database,
         load_book(price_files(context.settings, context.place.root)),
         file,
-        since=since or f"{days}d",
+        since=beginning(since, days),
         until=until,
         project=None if all_projects else context.place.slug,
         allocation=allocation_of(context.settings),

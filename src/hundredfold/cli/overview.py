@@ -27,25 +27,39 @@ HEIGHT = 8
 MOST_LINES = 6
 WIDEST = 118
 SIDE_BY_SIDE = 96
+#: the width of "100.0 %"
+PERCENT = 7
 _TITLES: dict[str, str] = {"person": "people"}
 #: kinds of token, in the order of the bar, with their colours
 _KINDS = (
     ("cached input", "cyan"),
     ("fresh input", "blue"),
     ("cache writes", "magenta"),
-    ("output", "yellow"),
     ("reasoning", "bright_yellow"),
+    ("other output", "yellow"),
 )
 
 
-def print_overview(found: Overview, period: Period, title: str, basis: Basis, paces: Sequence[Pace]) -> None:
-    """Print it, as wide as the terminal is, within bounds."""
-    out = console()
-    show(out, found, period, title, basis, paces)
+def print_overview(
+    found: Overview,
+    period: Period,
+    title: str,
+    basis: Basis,
+    paces: Sequence[Pace],
+    notes: Sequence[str] = (),
+) -> None:
+    """Print it, as wide as the terminal is, within bounds; `notes` are further lines at the end."""
+    show(console(), found, period, title, basis, paces, notes)
 
 
 def show(
-    out: Console, found: Overview, period: Period, title: str, basis: Basis, paces: Sequence[Pace]
+    out: Console,
+    found: Overview,
+    period: Period,
+    title: str,
+    basis: Basis,
+    paces: Sequence[Pace],
+    notes: Sequence[str] = (),
 ) -> None:
     """Print it on a console."""
     width = min(out.width, WIDEST)
@@ -57,9 +71,8 @@ def show(
     blocks += _parts(found, width, basis)
     if paces:
         blocks.append(_budgets(paces, width))
-    notes = _notes(found, basis)
-    if notes:
-        blocks.append(Text("\n".join(notes), style="dim"))
+    if texts := [*_notes(found, basis), *notes]:
+        blocks.append(Text("\n".join(texts), style="dim"))
     out.print(Group(*(Padding(block, (0, 0, 1, 1)) for block in blocks)), width=width)
 
 
@@ -153,20 +166,29 @@ def _tokens(found: Overview, width: int) -> Text:
         usage.cached,
         usage.input - usage.cached - usage.cache_write,
         usage.cache_write,
-        usage.output - usage.reasoning,
         usage.reasoning,
+        usage.output - usage.reasoning,
     ]
     total = sum(counts)
     text = Text()
     text.append("tokens     ", style="dim")
     for (_, colour), size in zip(_KINDS, bars.shares(counts, width - 12), strict=True):
         text.append("█" * size, style=colour)
-    text.append("\n" + " " * 11)
+    place = width
     for (name, colour), count in zip(_KINDS, counts, strict=True):
-        if count:
-            text.append("■ ", style=colour)
-            text.append(f"{name} {tokens_text(count)}")
-            text.append(f" {_percent(count, total)}   ", style="dim")
+        if not count:
+            continue
+        name = "output" if name == "other output" and not usage.reasoning else name
+        figure, share = f"{name} {tokens_text(count)}", f" {_percent(count, total)}"
+        length = 2 + len(figure) + len(share)
+        if place + 3 + length > width - 2:
+            text.append("\n" + " " * 11)
+            place = 11
+        else:
+            text.append("   ")
+            place += 3
+        text.append("■ ", style=colour).append(figure).append(share, style="dim")
+        place += length
     return text
 
 
@@ -177,7 +199,8 @@ def _parts(found: Overview, width: int, basis: Basis) -> list[RenderableType]:
     shown = [name for name in names if any(_telling(one) for one in found.parts[name])]
     two = width >= SIDE_BY_SIDE
     each = (width - 4) // 2 if two else width - 1
-    tables = [_part(name, found.parts[name], found.total, each, basis) for name in shown]
+    columns = _columns([one for name in shown for one in found.parts[name][:MOST_LINES]], each, basis)
+    tables = [_part(name, found.parts[name], found.total, columns, basis) for name in shown]
     if not two:
         return list(tables)
     rows: list[RenderableType] = []
@@ -194,14 +217,24 @@ def _telling(line: Line) -> bool:
     return line.requests > 0 and line.labels[0] != "–"
 
 
-def _part(name: Grouping, lines: Sequence[Line], total: Line, width: int, basis: Basis) -> Table:
+def _columns(lines: Sequence[Line], width: int, basis: Basis) -> tuple[int, int, int]:
+    """How wide names, amounts and bars are, the same in all small tables: a name goes before a long bar."""
+    amount = max((len(_amount(one, basis)) for one in lines), default=0)
+    amount = max(amount, len("unpriced"))
+    room = width - amount - PERCENT - 6
+    bar = min(12, max(4, room - max((len(one.labels[0]) for one in lines), default=0)))
+    return max(10, room - bar), amount, bar
+
+
+def _part(
+    name: Grouping, lines: Sequence[Line], total: Line, columns: tuple[int, int, int], basis: Basis
+) -> Table:
     rest = lines[MOST_LINES:]
+    label, money, bar = columns
     table = Table.grid(padding=(0, 2, 0, 0))
-    bar = 12
-    label = max(10, width - bar - 27)
     table.add_column(width=label, no_wrap=True, overflow="ellipsis")
-    table.add_column(justify="right", no_wrap=True, width=13)
-    table.add_column(justify="right", no_wrap=True, width=7)
+    table.add_column(justify="right", no_wrap=True, width=money)
+    table.add_column(justify="right", no_wrap=True, width=PERCENT)
     table.add_column(no_wrap=True, width=bar)
     table.add_row(Text(_TITLES.get(name, f"{name}s"), style="bold"))
     most = max((money_of(one, basis).most for one in lines), default=0)
@@ -290,8 +323,6 @@ def _notes(found: Overview, basis: Basis) -> list[str]:
         texts.append(
             f"{found.simulated.requests:,} simulated requests are not in any figure here (--by model)."
         )
-    if not total.requests:
-        texts.append("Nothing was spent. `hundredfold spend import` reads the logs of Codex and Claude Code.")
     return texts
 
 
@@ -302,7 +333,7 @@ def _each(amount: int, number: int) -> str:
 def _percent(part: int, whole: int) -> str:
     if not whole:
         return ""
-    tenths = part * 1000 // whole
+    tenths = (2000 * part + whole) // (2 * whole)  # to the nearest
     return "<0.1 %" if part and not tenths else f"{tenths // 10}.{tenths % 10} %"
 
 

@@ -52,6 +52,17 @@ def period_of(since: str, until: str, zone: str, now: datetime | None = None) ->
     return Period(start, end, first, last, days)
 
 
+def beginning(since: str, days: int) -> str:
+    """The text for `period_of` that `--since` and `--days` say together; --since counts.
+
+    Raises:
+        ConfigError: no day at all.
+    """
+    if days < 1:
+        raise ConfigError(f"a bill over {days} days has no day", "Say --days 1 for today alone.")
+    return since or f"{days}d"
+
+
 def since_start(text: str, now: datetime) -> int | None:
     """When the first day of the bill began, in UTC microseconds; None for "ever".
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hundredfold.cli.context import Where
 from hundredfold.cli.output import console, print_json, printable, say
-from hundredfold.cli.period import period_of
+from hundredfold.cli.period import beginning, period_of
 from hundredfold.config import price_files
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def reconcile(
         context.database,
         load_book(price_files(context.settings, context.place.root)),
         provider=provider,
-        since=since or f"{days}d",
+        since=beginning(since, days),
         until=until,
         zone=zone,
         by_day=by_day,

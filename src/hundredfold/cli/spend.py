@@ -18,8 +18,8 @@ from hundredfold.cli.billforms import (
     plain,
 )
 from hundredfold.cli.context import Where
-from hundredfold.cli.output import console, print_json, printable
-from hundredfold.cli.period import period_of
+from hundredfold.cli.output import console, print_json, printable, say
+from hundredfold.cli.period import beginning, period_of
 from hundredfold.config import price_files
 from hundredfold.errors import ConfigError
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from hundredfold.usage.allocation import Allocation
     from hundredfold.usage.overview import Overview
     from hundredfold.usage.spend import Bill, Grouping
+    from hundredfold.usage.sums import Scope, Window
     from hundredfold.vocabulary import Limit
 
 #: what machines get where nobody says what to group by
@@ -93,11 +94,13 @@ def spend(
     from hundredfold.usage.allocation import allocation_of
 
     context = where.open()
+    if run:
+        _known_run(context.database, run)
     return spend_command(
         context.database,
         load_book(price_files(context.settings, context.place.root)),
         by=by,
-        since=since or f"{days}d",
+        since=beginning(since, days),
         until=until,
         project=None if all_projects else context.place.slug,
         run=run,
@@ -143,6 +146,8 @@ def spend_command(
     from hundredfold.usage.spend import bill
     from hundredfold.usage.sums import Scope, Window
 
+    if as_csv and (as_json or shape == "codexbar"):
+        raise ConfigError("a bill is printed as JSON or as CSV, not as both", "Say --json or --csv.")
     period = period_of(since, until, zone)
     told_if_slow(database, book)
     shares = allocation or Allocation()
@@ -176,18 +181,60 @@ def spend_command(
     elif not sys.stdout.isatty():
         found_bill = billed(groupings or DEFAULT_BY)
         sys.stdout.write("".join(f"{line}\n" for line in plain(found_bill, basis)))
+        if not found_bill.lines:
+            say(f"# {_where_else(database, book, scope, window)}")
     elif by:
-        _print_tables(billed(groupings), basis)
+        found_bill = billed(groupings)
+        _print_tables(found_bill, basis)
+        if not found_bill.lines:
+            say(f"# {_where_else(database, book, scope, window)}")
     else:
         from hundredfold.cli.overview import print_overview
 
-        print_overview(glance(), period, title, basis, _paces(database, book, limits))
+        seen = glance()
+        empty = [] if seen.total.requests else [_where_else(database, book, scope, window)]
+        print_overview(seen, period, title, basis, _paces(database, book, limits), empty)
     return 0
+
+
+def _where_else(database: Database, book: PriceBook, scope: Scope, window: Window) -> str:
+    """What to look at where a bill is empty: other days, other projects, or logs not yet read."""
+    from hundredfold.usage.spend import bills
+    from hundredfold.usage.sums import Scope, Window
+
+    if scope.run:
+        return "This run spent nothing in these days."
+    for wider, days, there in (
+        (scope, Window(), "before or after these days: --since ever"),
+        (Scope(), window, "in other projects: --all-projects, --by project"),
+        (Scope(), Window(), "in other projects, on other days: --all-projects --since ever"),
+    ):
+        [found] = bills(database, book, [()], scope=wider, window=days)
+        if count := found.total.requests:
+            return f"Nothing was spent here; the ledger has {count:,} requests {there}."
+    return "Nothing was spent. `hundredfold spend import` reads the logs of Codex and Claude Code."
+
+
+def _known_run(database: Database, run: str) -> None:
+    """Refuse a run that there never was.
+
+    Raises:
+        ConfigError: so it is.
+    """
+    import sqlalchemy as sa
+
+    from hundredfold.store.tables.work import runs
+
+    with database.read() as connection:
+        if connection.scalar(sa.select(runs.c.id).where(runs.c.id == run)) is None:
+            raise ConfigError(
+                f"there is no run {run!r}",
+                "`hundredfold run` says the id of each; `hundredfold why ID` shows it.",
+            )
 
 
 def told_if_slow(database: Database, book: PriceBook) -> None:
     """Have the ledger's sums know the book's thresholds, or say how they can."""
-    from hundredfold.cli.output import say
     from hundredfold.usage.rollups import adopt
 
     if not adopt(database, book.thresholds):
@@ -204,7 +251,6 @@ def _paces(database: Database, book: PriceBook, limits: Sequence[Limit]) -> list
 
 
 def _draw(file: Path, found: Overview, by_day: Bill, title: str, basis: Basis) -> int:
-    from hundredfold.cli.output import say
     from hundredfold.plots.bill import draw_bill
     from hundredfold.usage.figures import bill_figure
 

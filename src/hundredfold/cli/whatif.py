@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from hundredfold.cli.context import Where
 from hundredfold.cli.output import console, print_json, printable
-from hundredfold.cli.period import Period, period_of
+from hundredfold.cli.period import Period, beginning, period_of
 from hundredfold.config import price_files
 from hundredfold.errors import ConfigError
 from hundredfold.vocabulary import Tier
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hundredfold.prices.scenario import Scenario
     from hundredfold.store.database import Database
     from hundredfold.usage.allocation import Allocation
+    from hundredfold.usage.sums import Scope
     from hundredfold.usage.whatif import Compared, WhatIf
 
 ASSUMED = (
@@ -107,7 +108,7 @@ def whatif(
         book,
         scenarios_of(book, change, rule, scenario, fill=fill),
         by=by,
-        since=since or f"{days}d",
+        since=beginning(since, days),
         until=until,
         zone=zone,
         project=None if all_projects else context.place.slug,
@@ -179,33 +180,38 @@ def whatif_command(
 
     period = period_of(since, until, zone)
     told_if_slow(database, book)
+    groupings = groupings_of(by)
     found = what_if(
         database,
         book,
         scenarios,
-        by=groupings_of(by),
+        by=groupings,
         scope=Scope(project=project),
         window=Window(period.since_us, period.until_us),
         zone=period.zone,
         allocation=allocation or Allocation(),
     )
-    days = _length(period)
+    days = _length(period, database, Scope(project=project))
     if as_json:
-        print_json([_document(one, by, days) for one in found])
+        print_json([_document(one, groupings, days) for one in found])
     elif sys.stdout.isatty():
-        _print_tables(found, by, days)
+        _print_tables(found, groupings, days)
     else:
-        sys.stdout.write("".join(f"{line}\n" for line in _plain(found, by, days)))
+        sys.stdout.write("".join(f"{line}\n" for line in _plain(found, groupings, days)))
     return 0
 
 
-def _length(period: Period) -> Fraction:
-    """How many days of traffic there are so far; 30 if it has no beginning, so that a month is the whole."""
-    if period.since_us is None:
-        return Fraction(30)
+def _length(period: Period, database: Database, scope: Scope) -> Fraction:
+    """How many days of traffic there are so far; without a beginning, since the first request."""
+    from hundredfold.usage.sums import began_us
+
     now_us = int(datetime.now(UTC).timestamp() * 1_000_000)
     end = now_us if period.until_us is None else min(now_us, period.until_us)
-    return Fraction(max(1, end - period.since_us), 86_400_000_000)
+    start = period.since_us
+    if start is None:
+        with database.read() as connection:
+            start = began_us(connection, scope)
+    return Fraction(max(1, end - (end if start is None else start)), 86_400_000_000)
 
 
 def _document(one: WhatIf, by: Sequence[str], days: Fraction) -> dict[str, Any]:
@@ -239,6 +245,7 @@ def _document(one: WhatIf, by: Sequence[str], days: Fraction) -> dict[str, Any]:
         "saving_per_30_days_least": exact_text(least),
         "saving_per_30_days_most": exact_text(most),
         "excluded": one.excluded,
+        "idle_rules": list(one.idle),
         "assumption": ASSUMED,
     }
 
@@ -252,6 +259,8 @@ def _row(compared: Compared, days: Fraction) -> tuple[str, ...]:
 
     least, most = compared.saving
     paid, factor = compared.requests - compared.failed, Fraction(30) / days
+    if not compared.requests:  # none has a price on both sides: no figure is better than a nothing
+        return ("0", *[""] * 6, f"{compared.excluded:,}" if compared.excluded else "")
     share = f"{round(Fraction(1000 * least, compared.before.least)) / 10}" if compared.before.least else ""
     return (
         f"{compared.requests:,}",
@@ -292,24 +301,32 @@ def _print_tables(found: Sequence[WhatIf], by: Sequence[str], days: Fraction) ->
         chosen = [one for one in found if one.simulated == simulated]
         if any(one.total.requests or one.total.excluded for one in chosen) or (chosen and not simulated):
             title = "SIMULATED: no money was spent" if simulated else "What it would cost, at list prices"
-            out.print(_table(title, _rows(chosen, by, days), by))
+            if not by:
+                out.print(_table(title, ("scenario",), _rows(chosen, by, days)))
+                continue
+            out.print(title, style="bold")
+            for one in chosen:  # the names beside the figures need the room
+                rows = [row[1:] for row in _rows([one], by, days)]
+                out.print(_table(printable(one.scenario.name), by, rows))
     for note in _notes(found):
         out.print(note, style="dim")
 
 
-def _table(title: str, rows: Sequence[tuple[str, ...]], by: Sequence[str]) -> Table:
+def _table(title: str, names: Sequence[str], rows: Sequence[tuple[str, ...]]) -> Table:
+    """A table of rows that begin with values of `names`; a value like the one above it is not said again."""
     from rich.table import Table
     from rich.text import Text
 
     table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
     table.pad_edge = False
     empty = {place for place in range(len(rows[0])) if not any(row[place] for row in rows)}
-    names = ("scenario", *by, *_HEADINGS)
-    for place, name in enumerate(names):
+    saving = len(names) + _HEADINGS.index("saving")
+    for place, name in enumerate((*names, *_HEADINGS)):
         if place not in empty:
-            figure = place > len(by)
+            figure = place >= len(names)
             table.add_column(
-                name,
+                "\n".join(name.rsplit(" ", 1)) if figure else name,
+                vertical="bottom",
                 justify="right" if figure else "left",
                 no_wrap=figure,
                 overflow="fold",
@@ -318,10 +335,10 @@ def _table(title: str, rows: Sequence[tuple[str, ...]], by: Sequence[str]) -> Ta
     before = ""
     for row in rows:
         shown = ["" if place == 0 and one == before else one for place, one in enumerate(row)]
-        style = "red" if row[len(by) + 4].startswith("-") else "green"
+        style = "red" if row[saving].startswith("-") else "green"
         table.add_row(
             *(
-                Text(one, style=style if place == len(by) + 4 else "")
+                Text(one, style=style if place == saving else "")
                 for place, one in enumerate(shown)
                 if place not in empty
             )
@@ -332,11 +349,21 @@ def _table(title: str, rows: Sequence[tuple[str, ...]], by: Sequence[str]) -> Ta
 
 def _notes(found: Sequence[WhatIf]) -> list[str]:
     notes = [ASSUMED]
+    scenarios_left_out: dict[str, list[str]] = {}
     for one in found:
         for reason, count in one.excluded.items():
-            notes.append(
-                f"{printable(one.scenario.name)}: {count:,} requests are left out: {printable(reason)}"
+            text = (
+                f"{count:,} {'simulated ' if one.simulated else ''}requests are left out: {printable(reason)}"
             )
+            scenarios_left_out.setdefault(text, []).append(printable(one.scenario.name))
+    every = len({one.scenario.name for one in found})
+    for text, names in scenarios_left_out.items():
+        notes.append(f"{'everywhere' if len(names) == every > 1 else ', '.join(names)}: {text}")
+    notes += [
+        f"{printable(one.scenario.name)}: no request is of the rule {printable(rule)}"
+        for one in found
+        for rule in one.idle
+    ]
     notes += [
         f"{printable(one.scenario.name)}: {one.scenario.source} ({one.scenario.date})"
         for one in found

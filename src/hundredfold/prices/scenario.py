@@ -78,6 +78,11 @@ class Rule(Struct, frozen=True):
     change: Change
     when: Mapping[str, tuple[str, ...]] = {}
 
+    @property
+    def condition(self) -> str:
+        """What it concerns, in the words of `rule_of`."""
+        return " ".join(f"{name}={'|'.join(patterns)}" for name, patterns in self.when.items())
+
     def concerns(self, facts: Mapping[str, str]) -> bool:
         """Whether a request with these facts is meant."""
         return all(

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 
 from hundredfold.prices.book import PriceBook
-from hundredfold.store.tables.ledger import bookings, current_requests, routes
+from hundredfold.store.tables.ledger import bookings, current_requests, rollups, routes
 from hundredfold.store.tables.work import attempts
 from hundredfold.usage.deltas import DAY, DAY_AND_ATTEMPT, QUARTER, QUARTER_US, QUARTERS_A_DAY, SUMMED
 from hundredfold.usage.rollups import DAY_US, edges_of, raw_sums
@@ -91,6 +91,16 @@ class Sum(Struct, frozen=True):
     requests: int
     usage: Usage
     floor: Usage
+
+
+def began_us(connection: sa.Connection, scope: Scope = Scope()) -> int | None:  # noqa: B008
+    """When the first UTC day began on which a request under the scope was made; None if there is none. A
+    scope's run and attempts are not looked at."""
+    chosen = [one.id for one in _bookings(connection) if _booked_under(one, scope)]
+    first = connection.scalar(
+        sa.select(sa.func.min(rollups.c.slot)).where(rollups.c.grain == DAY, rollups.c.booking.in_(chosen))
+    )
+    return None if first is None else first * DAY_US
 
 
 def sums(

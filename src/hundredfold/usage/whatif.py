@@ -50,13 +50,15 @@ class Compared(Struct, frozen=True):
 
 class WhatIf(Struct, frozen=True):
     """A scenario beside what was billed. `lines` by the asked groupings, dearest as billed first; `excluded`
-    says why requests are left out, and how many each reason concerns. Simulated traffic is apart."""
+    says why requests are left out, and how many each reason concerns; `idle` are the conditions of rules that
+    concern no request at all. Simulated traffic is apart."""
 
     scenario: Scenario
     simulated: bool
     lines: tuple[Compared, ...]
     total: Compared
     excluded: dict[str, int]
+    idle: tuple[str, ...] = ()
 
     def monthly(self, days: Fraction) -> tuple[int, int]:
         """The saving over 30 days, if `days` days' traffic goes on so."""
@@ -104,9 +106,12 @@ def _compared(
 ) -> WhatIf:
     lines: dict[tuple[str, ...], list[int]] = {}
     excluded: Counter[str] = Counter()
+    idle = [rule for rule in scenario.rules if rule.when]
     for group, label in zip(before, labels, strict=True):
         how = as_billed(group.of.route, group.of.at_us)
-        after = pricer.priced(group.of, scenario.applied(how, _facts(scenario, group, allocation)))
+        facts = _facts(scenario, group, allocation)
+        idle = [rule for rule in idle if not rule.concerns(facts)]
+        after = pricer.priced(group.of, scenario.applied(how, facts))
         line = lines.setdefault(label, [0] * 7)
         reason = group.reason or after.reason
         if reason:
@@ -122,7 +127,8 @@ def _compared(
     made = [_line(label, line) for label, line in lines.items()]
     made.sort(key=lambda one: (-one.before.most, one.labels))
     total = [sum(each) for each in zip(*lines.values(), strict=True)] if lines else [0] * 7
-    return WhatIf(scenario, simulated, tuple(made), _line((), total), dict(excluded))
+    unmatched = tuple(rule.condition for rule in idle)
+    return WhatIf(scenario, simulated, tuple(made), _line((), total), dict(excluded), unmatched)
 
 
 def _line(labels: tuple[str, ...], line: Sequence[int]) -> Compared:

@@ -172,8 +172,8 @@ def at_us(text: str) -> int:
 
 
 def told_us(at: int) -> int:
-    """A time that a log tells, in UTC microseconds, if it can be true: a day that is not one (milliseconds taken
-    for seconds, the year 1) would be on every bill from then on.
+    """A time that a log tells, in UTC microseconds, if it can be true: one that can't (milliseconds taken for
+    seconds, the year 1) would be on every bill from then on.
 
     Raises:
         ValueError: it is before 2000 or after 2099.
