@@ -12,7 +12,7 @@ import pytest
 from hundredfold.config import load_settings
 from hundredfold.errors import ConfigError, RepositoryError
 from hundredfold.jobs.protocol import Earlier, Project, load_job
-from hundredfold.jobs.review import ReviewJob, asking
+from hundredfold.jobs.review import ReviewJob, asking, verdicts
 from hundredfold.settings import JobSettings, Settings
 from hundredfold.sources.git import open_repository
 from hundredfold.vocabulary import Answer, Ask, Done, Item, Round, Skip
@@ -181,6 +181,35 @@ def test_a_security_comment_is_never_told_in_the_open(maker: RepositoryMaker) ->
     assert done.findings[0].private
     assert not comment.private and "Secret hole" not in comment.body + comment.title
     assert advisory.type == "advisory" and advisory.private and "Secret hole" in advisory.body
+
+
+def test_what_others_said_very_differently_of_the_same_stands_below(maker: RepositoryMaker) -> None:
+    """Also where it stands in the diff; what is the same in other words does not."""
+    again = said(comment="An empty list now divides by zero, since the guard was taken away.")
+    other = said(
+        title="Callers expect 0",
+        comment="The mean of an empty list was 0 by the guard,\n\nand report() divides the sum by it.",
+    )
+    done = ended(project_of(maker), value(said()), value(again), value(other), NOTHING)
+    (finding,), (proposal,) = done.findings, done.proposals
+    assert finding.extra["votes"] == 3 and finding.title == "Division by zero"
+    (line,) = finding.extra["others"]
+    assert line.startswith("Callers expect 0: The mean of an empty list was 0 by the guard, and report()")
+    assert f"Others said of this:\n- {line}\n" in proposal.body and "taken away" not in proposal.body
+    assert line in verdicts._inline(finding).body
+
+
+def test_a_comment_that_anyone_calls_a_matter_of_security_is_never_told_in_the_open(
+    maker: RepositoryMaker,
+) -> None:
+    hole = said(
+        category="security", title="Way in", comment="An empty list divides by zero: a way to stop it."
+    )
+    done = ended(project_of(maker), value(said()), value(said()), value(hole), NOTHING)
+    (finding,) = done.findings
+    assert finding.private and finding.extra["votes"] == 3
+    assert [(one.type, one.private) for one in done.proposals] == [("comment", False), ("advisory", True)]
+    assert "zero" not in done.proposals[0].body + done.proposals[0].title
 
 
 def recorded(item: Item, done: Done) -> Earlier:

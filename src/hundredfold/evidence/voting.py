@@ -23,6 +23,8 @@ MAX_TEXT = 4_000  # characters of a comment that are compared
 THRESHOLD = 0.16  # average likeness within a cluster; a flat optimum, from .12 to .20
 NEAR_LINES = 5  # comments at most so far apart may well speak of the same place
 SAME_PLACE = 0.08  # added for them; a choice, not tuned: the data has no lines
+DISTINCT = 0.30  # comments of a cluster that are no more alike than this each add something
+MAX_OTHERS = 2  # of a cluster, besides its representative
 GRAM = 4
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*|\d+")
@@ -56,12 +58,14 @@ class Comment(Struct, frozen=True):
 class Cluster(Struct, frozen=True):
     """Comments that say the same, by their index, in order; `voters` is how many reviewers made them.
 
-    `representative` is the one that is most like what the other reviewers said.
+    `representative` is the one most like what the other reviewers said; of equals, what names most code.
+    `others` are at most `MAX_OTHERS` members that say it differently from that and from each other.
     """
 
     representative: int
     members: tuple[int, ...]
     voters: int
+    others: tuple[int, ...] = ()
 
 
 def cluster(comments: Sequence[Comment], threshold: float = THRESHOLD) -> tuple[Cluster, ...]:
@@ -82,18 +86,35 @@ def grouped(
     made = []
     for members in sorted(_merged(alike, threshold)):
         voters = {comments[one].voter for one in members}
-        made.append(Cluster(_representative(members, comments, alike), members, len(voters)))
+        ranked = _ranked(members, comments, alike)
+        made.append(Cluster(ranked[0], members, len(voters), _others(ranked, alike)))
     return tuple(made)
 
 
-def _representative(
+def _ranked(
     members: Sequence[int], comments: Sequence[Comment], alike: Sequence[Sequence[float]]
-) -> int:
-    support = {
-        one: sum(alike[one][other] for other in members if comments[other].voter != comments[one].voter)
-        for one in members
-    }
-    return max(members, key=lambda one: (support[one], -one))
+) -> list[int]:
+    """The members, the one that speaks best for them first. Two voters support each other equally."""
+
+    def best_first(one: int) -> tuple[float, int, int]:
+        said = comments[one]
+        support = sum(alike[one][other] for other in members if comments[other].voter != said.voter)
+        return -round(support, 9), -len(_names(said.text)), one
+
+    return sorted(members, key=best_first)
+
+
+def _others(ranked: Sequence[int], alike: Sequence[Sequence[float]]) -> tuple[int, ...]:
+    told = [ranked[0]]
+    for one in ranked[1:]:
+        if len(told) <= MAX_OTHERS and all(alike[one][other] < DISTINCT for other in told):
+            told.append(one)
+    return tuple(told[1:])
+
+
+def _names(text: str) -> set[str]:
+    """The identifiers of more than one part in the text."""
+    return {word for word in _WORD.findall(text[:MAX_TEXT]) if len(_PART.findall(word)) > 1}
 
 
 def _merged(alike: Sequence[Sequence[float]], threshold: float) -> list[tuple[int, ...]]:

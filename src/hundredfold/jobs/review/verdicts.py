@@ -26,16 +26,23 @@ from hundredfold.vocabulary import SEVERITIES, Coverage, Finding, Item, Proposal
 
 MOST = 0.97
 MINUTES, MINUTES_A_COMMENT = 1.0, 1.5
+MAX_BRIEF = 300  # characters of what others said of the same
 HIDDEN = "security"  # the category that is never told in the open
 
 
 class Elected(Struct, frozen=True):
-    """A comment that enough passes made: the claim that says it best, who made it, and where it stands."""
+    """A comment that enough passes made: the claim that says it best, who made it, and where it stands.
+
+    `others` say it very differently: what was voted for is theirs too. It is `private` if anyone who made it
+    calls it a matter of security, since what was told in the open can't be taken back.
+    """
 
     claim: Claim
     voters: tuple[str, ...]
     attempts: tuple[str, ...]
     part: Part | None
+    others: tuple[Claim, ...] = ()
+    private: bool = False
 
 
 def elect(claims: Sequence[Claim], parts: Sequence[Part], votes: int, dropped: Counter[str]) -> list[Elected]:
@@ -58,6 +65,8 @@ def elect(claims: Sequence[Claim], parts: Sequence[Part], votes: int, dropped: C
                 voters=tuple(sorted({claim.voter for claim in members})),
                 attempts=tuple(sorted({claim.attempt for claim in members})),
                 part=_home(best, parts),
+                others=tuple(bounded[at] for at in one.others),
+                private=any(claim.category == HIDDEN for claim in members),
             )
         )
     return elected
@@ -86,6 +95,7 @@ def findings_of(item: Item, head: Head, elected: Sequence[Elected], passes: int)
             "votes": len(one.voters),
             "passes": passes,
             "voters": list(one.voters),
+            "others": [_brief(other) for other in one.others],
         }
         made.append(
             Finding(
@@ -102,7 +112,7 @@ def findings_of(item: Item, head: Head, elected: Sequence[Elected], passes: int)
                 recommendation=claim.suggestion,
                 evidence=(msgspec.structs.replace(claim.evidence, quote=redact(claim.evidence.quote)),),
                 attempts=one.attempts,
-                private=claim.category == HIDDEN,
+                private=one.private,
                 extra=extra,
             )
         )
@@ -190,9 +200,22 @@ def comment(finding: Finding) -> str:
         f"{fence}\n{place.quote}\n{fence}",
         finding.description,
     ]
-    if finding.recommendation:
-        out.append(f"Suggestion: {finding.recommendation}")
-    return "\n\n".join(out)
+    return "\n\n".join(out + _added(finding))
+
+
+def _added(finding: Finding) -> list[str]:
+    """What a comment says after its description."""
+    out = [f"Suggestion: {finding.recommendation}"] if finding.recommendation else []
+    others = finding.extra.get("others", ())
+    if others:
+        out.append("Others said of this:\n" + "\n".join(f"- {one}" for one in others))
+    return out
+
+
+def _brief(claim: Claim) -> str:
+    """A claim on one line."""
+    said = f"{claim.title}: {' '.join(claim.comment.split())}"
+    return said if len(said) <= MAX_BRIEF else said[: MAX_BRIEF - 1].rsplit(" ", 1)[0] + "…"
 
 
 def _bound(head: Head) -> dict[str, str]:
@@ -221,11 +244,9 @@ def _inline(finding: Finding) -> payloads.InlineComment:
     by = f"{extra['votes']} of {extra['passes']} passes"
     kind = finding.rule.removeprefix("review/")
     out = [f"**{finding.title}** · {finding.severity} · {kind} · {by}", finding.description]
-    if finding.recommendation:
-        out.append(f"Suggestion: {finding.recommendation}")
     return payloads.InlineComment(
         path=anchor["path"],
-        body="\n\n".join(out),
+        body="\n\n".join(out + _added(finding)),
         side=anchor["side"],
         start_line=anchor["start_line"],
         end_line=anchor["end_line"],
