@@ -45,6 +45,11 @@ def test_the_table_fits_and_says_price_and_sum(width: int) -> None:
     assert rows[-1].startswith("total") and "$6,510.00 … $7,510.00" in rows[-1]
 
 
+def test_a_label_is_whole_before_further_figures_are_shown() -> None:
+    rows = shown([a_line("(unallocated)", "(unallocated)")], 90, ("payer", "cost_centre"))
+    assert rows[2].count("(unallocated)") == 2 and "requests" in rows[1]
+
+
 def test_more_room_shows_more_columns_and_then_a_bar() -> None:
     narrow, wide = shown(LINES, 70), shown(LINES, 140)
     assert "input" not in narrow[1] and "95 %" in wide[2] and "failed" in wide[1]

@@ -40,13 +40,15 @@ def test_what_init_writes_is_read_back_without_complaint(tmp_path: Path) -> None
     [
         ("[fleet]\nagentz = 3\n", "[fleet] unknown key 'agentz'", "'agents'"),
         ('[job.security.budgets]\ndya = "3"\n', "unknown key 'dya'", "'day'"),
+        ('[[allocation]]\nwhen = { pth = ["x"] }\npayer = "a"\n', "unknown key 'pth'", "'path'"),
+        ('[payer.acme]\nfunding = "nobody"\n', "payer[...].funding", "employer, subscription"),
         ("[flet]\n", "unknown key 'flet'", "'fleet'"),
         ('[fleet]\nagents = "3"\n', "fleet.agents", "Mend"),
         ("[fleet]\nagents = 0\n", "fleet.agents is 0", "1 or more"),
         ('[budgets]\nday = "ten"\n', "[budgets] day: 'ten'", "$12.50"),
         ('[budgets]\nday = "-1"\n', "[budgets] day: '-1'", "$12.50"),
         ('[route]\nprovider = "opnai"\n', "provider 'opnai'", "'openai'"),
-        ('[route]\ntier = "turbo"\n', "route.tier", "Mend"),
+        ('[route]\ntier = "turbo"\n', "route.tier", "Write one of: fast, standard, flex"),
         ("[fleet\n", "is not TOML", "Mend"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, get_args
@@ -182,3 +183,17 @@ def test_bad_questions_get_clear_answers(tmp_path: Path) -> None:
         update(str(tmp_path / "none.json"), where=where)
     with pytest.raises(UnavailableError, match="can't be read"):
         update("http://127.0.0.1:9/map.json", where=where)
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_no_price_is_cut_where_the_terminal_is_narrow(
+    width: int, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert prices("gpt-5.5*", "gemini-2.5-pro", where=Where(repo=tmp_path)) == 0
+    text = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    assert max(map(len, text.splitlines())) <= width
+    for whole in (" standard ", " 272,000 ", " $0.625 ", " $180 "):
+        assert whole in text
+    assert ("source" in text) == (width == 160)

@@ -11,7 +11,7 @@ import re
 import tomllib
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
@@ -130,11 +130,11 @@ def _convert(raw: dict[str, Any], path: Path) -> Settings:
         if unknown is None:
             where = re.search(r"at `\$\.?([^`]*)`", message)
             key = f"{where.group(1)}: " if where else ""
-            mend = _mend(error, "Mend that value.")
+            mend = _mend(error, _values_text(where.group(1) if where else ""))
             raise ConfigError(f"{path}: {key}{message.split(' - at ')[0]}", mend) from error
         key, table = unknown.group(1), unknown.group(2) or ""
-        near = difflib.get_close_matches(key, _known_keys(raw, table), n=1, cutoff=0.4)
-        mend = f"Did you mean {near[0]!r}?" if near else f"Known keys: {', '.join(_known_keys(raw, table))}."
+        near = difflib.get_close_matches(key, _known_keys(table), n=1, cutoff=0.4)
+        mend = f"Did you mean {near[0]!r}?" if near else f"Known keys: {', '.join(_known_keys(table))}."
         where_text = f"[{table}] " if table else ""
         raise ConfigError(f"{path}: {where_text}unknown key {key!r}", mend) from error
 
@@ -144,16 +144,31 @@ def _mend(error: Exception, otherwise: str) -> str:
     return error.__cause__.mend if isinstance(error.__cause__, BadValue) else otherwise
 
 
-def _known_keys(raw: dict[str, Any], table: str) -> list[str]:
-    """The keys the table named by msgspec's path ("job[...].budgets") may hold."""
-    current: Any = Settings
-    for part in filter(None, re.split(r"[.]", table)):
-        name = part.removesuffix("[...]")
-        annotation = {f.encode_name: f.type for f in msgspec.structs.fields(current)}.get(name)
+def _known_keys(table: str) -> list[str]:
+    """The keys that the table at msgspec's path ("job[...].budgets", "allocation[0].when") may hold."""
+    return [field.encode_name for field in msgspec.structs.fields(_at(table)[0])]
+
+
+def _values_text(path: str) -> str:
+    """What may be written at msgspec's path, where that is one of a few values."""
+    _, annotation = _at(path)
+    for one in (annotation, *get_args(annotation)):
+        if get_origin(one) is Literal:
+            return f"Write one of: {', '.join(map(str, get_args(one)))}."
+    return "Mend that value."
+
+
+def _at(path: str) -> tuple[type[Struct], Any]:
+    """The last table on msgspec's path, and the type of what stands at its end."""
+    table: type[Struct] = Settings
+    annotation: Any = Settings
+    for part in filter(None, path.split(".")):
+        name = part.partition("[")[0]
+        annotation = {one.encode_name: one.type for one in msgspec.structs.fields(table)}.get(name)
         for candidate in (annotation, *get_args(annotation)):
             if isinstance(candidate, type) and issubclass(candidate, Struct):
-                current = candidate
-    return [f.encode_name for f in msgspec.structs.fields(current)]
+                table = candidate
+    return table, annotation
 
 
 def _check(settings: Settings, path: Path) -> None:

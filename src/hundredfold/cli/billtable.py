@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 GAP = 2
 WIDEST_LABEL = 32
 NARROWEST_LABEL = 10
+#: columns of figures are left out sooner than a label of this length is cut
+WHOLE_LABEL = 13
 NARROWEST_BAR, WIDEST_BAR = 6, 24
 PRICE, BILLED = "list price", "billed"
 
@@ -59,7 +61,7 @@ def bill_table(
         min(WIDEST_LABEL, max(len(row[position]) for row in (by, *labels, ["total"] * len(by))))
         for position in range(len(by))
     ]
-    least = sum(min(NARROWEST_LABEL, one) + GAP for one in wide)
+    least = sum(min(WHOLE_LABEL, one) + GAP for one in wide)
     wanted = [PRICE]
     if basis == "billed" or any(line.billed != line.money for line in (*lines, total)):
         wanted.append(BILLED)

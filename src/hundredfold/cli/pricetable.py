@@ -21,6 +21,10 @@ KINDS = (
 )
 
 
+#: characters below which a source tells nothing
+LEAST_SOURCE = 12
+
+
 def rate_text(row: PriceRow, kind: str) -> str:
     """A kind's price in dollars per million tokens; "" if it is not known."""
     rate = getattr(row.rates, kind)
@@ -78,12 +82,16 @@ def print_rows(rows: Sequence[PriceRow]) -> None:
             )
         )
         before = own
-    # Figures are never cut: what is left of the width is the source's.
+    # Figures are never cut: what is left of the width is the source's, and where nothing is, names are.
+    headings = [name.replace("write ", "write\n") for name in names]
     wide = [
-        max(len(one[place]) for one in (names, *cells) if place < len(one)) for place in range(len(names))
+        max(len(text) for one in (headings, *cells) if place < len(one) for text in one[place].split("\n"))
+        for place in range(len(names))
     ]
-    wide[-1] = max(8, out.width - sum(wide[:-1]) - 2 * len(wide) + 2)
-    for place, (name, width) in enumerate(zip(names, wide, strict=True)):
+    wide[-1] = out.width - sum(wide[:-1]) - 2 * len(wide) + 2
+    if wide[-1] < LEAST_SOURCE:
+        wide[0] = max(8, wide[0] + min(0, wide.pop() + 2))
+    for place, (name, width) in enumerate(zip(headings, wide, strict=False)):
         figure = 2 <= place < len(names) - 2
         table.add_column(
             name,
@@ -91,10 +99,11 @@ def print_rows(rows: Sequence[PriceRow]) -> None:
             width=width,
             no_wrap=True,
             overflow="ellipsis",
+            vertical="bottom",
             style="dim" if place >= len(names) - 2 else None,
         )
     for one in cells:
-        table.add_row(*(Text(text, style="bold" if len(one) == 1 else "") for text in one))
+        table.add_row(*(Text(text, style="bold" if len(one) == 1 else "") for text in one[: len(wide)]))
     out.print(table)
     out.print(
         "– is not known: requests that used it are unpriced. `hundredfold prices show MODEL` tells more."
