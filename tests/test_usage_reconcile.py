@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date
 from typing import Any
 
@@ -180,6 +181,33 @@ def test_the_command_reads_the_ledger_and_the_providers_tables(
     heading, row, total = (text.split("\t") for text in capsys.readouterr().out.splitlines())
     assert heading[:3] == ["day", "model", "here"] and row[0] == day and total[0] == "total"
     assert dict(zip(heading, row, strict=True))["other machines"] == "$0.01550"
+
+
+@pytest.mark.parametrize("width", [80, 100, 200])
+def test_a_comparison_names_models_and_cuts_no_figure(
+    width: int, database: Database, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Ledger(database).append([entry("r")])
+    start = AT_US // 86_400_000_000 * 86_400_000_000
+    with database.write() as connection:
+        for currency, line_item in (("usd", "gpt-5.5-2026-04-23, output"), ("eur", "web search")):
+            connection.execute(
+                sa.insert(provider_costs).values(
+                    provider="openai", start_us=start, project="", line_item=line_item, api_key="",
+                    currency=currency, picodollars=str(1234 * 10**12), quantity="", quantity_unit="",
+                    fetched_us=start,
+                )
+            )  # fmt: skip
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert reconcile_command(database, BOOK, since="2026-11-20", until="2026-11-20", by_day=True) == 0
+    told = capsys.readouterr()
+    text = re.sub(r"\x1b\[[0-9;]*m", "", told.out)
+    assert max(map(len, text.splitlines())) <= width and "…" not in text
+    for whole in ("2026-11-20", "gpt-5.5", "$0.01550", "$1,234.00", "$1,233.98", "other"):
+        assert whole in text
+    assert "1234 EUR" in told.err
 
 
 def test_a_provider_that_was_never_asked_is_said(

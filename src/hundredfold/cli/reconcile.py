@@ -13,6 +13,8 @@ from hundredfold.cli.period import beginning, period_of
 from hundredfold.config import price_files
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from hundredfold.prices.book import PriceBook
     from hundredfold.store.database import Database
     from hundredfold.usage.reconcile import Line
@@ -80,6 +82,8 @@ def reconcile_command(
 ) -> int:
     """Print the comparison."""
     from hundredfold.cli.period import zone_of
+    from hundredfold.prices.money import exact_text
+    from hundredfold.usage.sides import other_currencies
     from hundredfold.usage.sides import reconcile as reconciled
 
     period = period_of(since, until, "UTC")
@@ -94,6 +98,13 @@ def reconcile_command(
         today=today,
         zone=zone_of(zone),
     )
+    for currency, amount in other_currencies(
+        database, provider, first, period.last.toordinal() - _EPOCH
+    ).items():
+        say(
+            f"not compared: {exact_text(amount)} {printable(currency.upper())} of costs; "
+            "prices here are in dollars"
+        )
     if as_json:
         print_json([_document(one) for one in lines])
         return 0
@@ -136,7 +147,9 @@ def _rows(lines: Sequence[Line], *, by_day: bool) -> list[tuple[str, ...]]:
         groups.setdefault((_day(one), one.model) if by_day else (one.model,), []).append(one)
     labels = ("day", "model") if by_day else ("model",)
     rows = [(*labels, "here", "provider's usage", "provider's costs", "gap", *CAUSES)]
-    rows += [(*map(printable, key), *_figures(some)) for key, some in groups.items()]
+    rows += [
+        (*(printable(one) or "(no model)" for one in key), *_figures(some)) for key, some in groups.items()
+    ]
     total = ("total", "") if by_day else ("total",)
     rows.append((*total, *_figures(lines)))
     return rows
@@ -159,32 +172,56 @@ def _figures(lines: Sequence[Line]) -> tuple[str, ...]:
 
 
 def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
-    from rich.table import Table
+    from rich.measure import Measurement
 
     out = console()
+    heading, *body = rows
+    figures = heading.index("here")
+    causes = [place for place in range(figures + 4, len(heading)) if any(row[place] for row in body)]
+    wide = _table(heading, body, [*range(figures + 4), *causes], figures)
+    if Measurement.get(out, out.options.update(width=10_000), wide).maximum <= out.width:
+        out.print(wide)
+    else:  # a cause a line, below what it explains
+        out.print(_table(heading, _with_causes_below(heading, body, figures), range(figures + 4), figures))
+    out.print(
+        "The gap is the provider's costs (its usage where costs are not known) minus ours; its causes "
+        "add up to it.",
+        style="dim",
+    )
+
+
+def _with_causes_below(
+    heading: tuple[str, ...], body: Sequence[tuple[str, ...]], figures: int
+) -> list[tuple[str, ...]]:
+    """The rows with a further one for each cause, its name among the labels, its amount below the gap."""
+    end = figures + 4
+    narrow = []
+    for row in body:
+        narrow.append(row[:end])
+        for name, amount in zip(heading[end:], row[end:], strict=True):
+            if amount:
+                narrow.append((*[""] * (figures - 1), f"· {name}", "", "", "", amount))
+    return narrow
+
+
+def _table(
+    heading: tuple[str, ...], body: Sequence[tuple[str, ...]], shown: Sequence[int], figures: int
+) -> Table:
+    from rich.table import Table
+
     table = Table(box=None, padding=(0, 2, 0, 0), title="The ledger beside the provider's own figures")
     table.pad_edge, table.title_justify, table.title_style = False, "left", "bold"
-    heading, *body = rows
-    labels = heading.index("here")
-    shown = [place for place in range(len(heading)) if place < labels + 4 or any(row[place] for row in body)]
     for place in shown:
-        figure = place >= labels
         table.add_column(
-            heading[place],
-            justify="right" if figure else "left",
-            no_wrap=figure,
+            heading[place].replace(" ", "\n") if place >= figures else heading[place],
+            justify="right" if place >= figures else "left",
+            no_wrap=True,
+            vertical="bottom",
             style="bold" if heading[place] == "gap" else None,
         )
     for row in body:
-        table.add_row(
-            *(row[place] for place in shown), end_section=row is body[-2] if len(body) > 1 else False
-        )
-    out.print(table)
-    out.print(
-        "The gap is the provider's costs (its usage where costs are not known) minus ours; the columns "
-        "after it add up to it.",
-        style="dim",
-    )
+        table.add_row(*(row[place] for place in shown))
+    return table
 
 
 def _day(one: Line) -> str:

@@ -84,6 +84,23 @@ def _usage(connection: sa.Connection, provider: str, window: Window) -> list[The
     ]
 
 
+def other_currencies(database: Database, provider: str, first: int, last: int) -> dict[str, int]:
+    """The provider's costs in the days since 1970 that are not in dollars, by currency, in 10⁻¹² of it."""
+    column = provider_costs.c
+    found: dict[str, int] = defaultdict(int)
+    with database.read() as connection:
+        for row in connection.execute(
+            sa.select(column.currency, column.picodollars).where(
+                column.provider == provider,
+                column.currency != "usd",
+                column.start_us >= first * DAY_US,
+                column.start_us < (last + 1) * DAY_US,
+            )
+        ):
+            found[row.currency] += int(row.picodollars)
+    return dict(found)
+
+
 def _costs(connection: sa.Connection, provider: str, window: Window) -> dict[tuple[int, str], int] | None:
     """Dollars by day and line item; None if the costs API was never read."""
     column = provider_costs.c
