@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -12,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hundredfold.errors import ConfigError
-from hundredfold.prices.book import Cost, PriceBook, Unpriced, load_book
-from hundredfold.prices.rows import SHIPPED, picodollars_per_token, read_file
+from hundredfold.prices.book import Cost, PriceBook, Unpriced, charge, load_book
+from hundredfold.prices.rows import KINDS, SHIPPED, picodollars_per_token, read_file
 from hundredfold.vocabulary import Tier, Usage
 
 BOOK = load_book()
@@ -283,6 +284,31 @@ def book_with(tmp_path: Path, text: str) -> PriceBook:
 
 
 OWN = '[[price]]\nprovider = "openai"\nmodel = "gpt-5.6"\ninput = "3"\noutput = "9"\nsource = "contract"\n'
+
+
+@given(
+    st.sampled_from(sorted({(row.provider, row.model) for row in BOOK.rows})),
+    st.sampled_from(get_args(Tier)),
+    st.lists(st.tuples(st.integers(0, 400_000), st.integers(0, 31)), min_size=2, max_size=2),
+    st.lists(st.integers(at("2024-01-01"), at("2027-01-01")), min_size=2, max_size=2),
+)
+def test_requests_between_the_same_steps_are_priced_alike(
+    model: tuple[str, str], tier: Tier, used: list[tuple[int, int]], times: list[int]
+) -> None:
+    steps = BOOK.steps([model])
+    places, found = set(), []
+    for (size, kinds), at_us in zip(used, times, strict=True):
+        band = bisect_left(steps.thresholds, size)
+        mask = [bool(kinds >> n & 1) for n, kind in enumerate(KINDS) if kind in steps.lacking[band]]
+        places.add((band, bisect_right(steps.periods, at_us), tuple(mask)))
+        plain, cached, minutes, hour, output = (kinds >> n & 1 for n in range(5))
+        usage = Usage(plain + cached + minutes + hour, cached, minutes + hour, output, 0, hour)
+        row = BOOK.row(prices=model[0], model=model[1], tier=tier, input_tokens=size, at_us=at_us)
+        priced = not isinstance(row, Unpriced) and isinstance(
+            charge(row, model=model[1], tier=tier, usage=usage), Cost
+        )
+        found.append((None if isinstance(row, Unpriced) else row, priced))
+    assert len(places) == 2 or found[0] == found[1]
 
 
 def test_a_row_of_ones_own_holds_over_all_shipped_ones_of_its_band(tmp_path: Path) -> None:

@@ -19,16 +19,18 @@ from hundredfold.prices.book import PriceBook, load_book
 from hundredfold.prices.rows import PriceRow, Rates
 from hundredfold.store.database import Database, open_database, sqlite_url
 from hundredfold.store.tables.ledger import rollups
-from hundredfold.usage.deltas import DAY, DAY_AND_ATTEMPT, KEYED, QUARTER, SUMMED
+from hundredfold.usage.deltas import DAY, DAY_AND_ATTEMPT, KEYED, NONE, QUARTER, QUARTER_OF_ALL, SUMMED
 from hundredfold.usage.ledger import SOURCES, STATUSES, Entry, Ledger
+from hundredfold.usage.pricing import Pricer
 from hundredfold.usage.rollups import adopt, edges_of, raw_sums, rebuild
 from hundredfold.usage.spend import bill
-from hundredfold.usage.sums import Window, local_day
+from hundredfold.usage.sums import Window, local_day, sums
 from hundredfold.vocabulary import Usage
 from tests.support.ledgers import AT_US, BOOKING, ROUTE, entry, varied
 
 BOOK = load_book()
 QUARTER_US, DAY_US = 900_000_000, 86_400_000_000
+GRAINS = (QUARTER, DAY, DAY_AND_ATTEMPT, QUARTER_OF_ALL)
 EMPTY = ["requests", "bookings", "routes", "providers", "rollups"]
 
 tokens = st.sampled_from([0, 1, 50, 99_999, 100_000, 100_001, 272_000, 272_001, 10**12])
@@ -69,15 +71,16 @@ def from_rows(database: Database, grain: int) -> Counter[tuple[Any, ...]]:
     found: Counter[tuple[Any, ...]] = Counter()
     with database.read() as connection:
         for row in connection.execute(sa.select(raw_sums(edges_of(connection)))).mappings():
-            slot = row["slot"] if grain == QUARTER else row["slot"] // 96
-            attempt = row["attempt"] if grain == DAY_AND_ATTEMPT else 0
+            slot = row["slot"] if grain in (QUARTER, QUARTER_OF_ALL) else row["slot"] // 96
+            attempt = row["attempt"] if grain == DAY_AND_ATTEMPT else NONE
+            booking = NONE if grain == QUARTER_OF_ALL else row["booking"]
             for name in ("requests", *SUMMED):
-                found[slot, attempt, *(row[k] for k in KEYED[2:]), name] += int(row[name])
+                found[slot, attempt, booking, *(row[k] for k in KEYED[3:]), name] += int(row[name])
     return found
 
 
 def agree(database: Database) -> None:
-    for grain in (QUARTER, DAY, DAY_AND_ATTEMPT):
+    for grain in GRAINS:
         assert +kept(database, grain) == +from_rows(database, grain)
 
 
@@ -100,9 +103,9 @@ def test_rollups_equal_the_rows_under_any_order_of_supersession(
     for start in range(0, len(rows), batch):
         ledger.append(rows[start : start + batch])
     agree(emptied)
-    before = [kept(emptied, grain) for grain in (QUARTER, DAY, DAY_AND_ATTEMPT)]
+    before = [kept(emptied, grain) for grain in GRAINS]
     rebuild(emptied, ())
-    assert [kept(emptied, grain) for grain in (QUARTER, DAY, DAY_AND_ATTEMPT)] == [+one for one in before]
+    assert [kept(emptied, grain) for grain in GRAINS] == [+one for one in before]
 
 
 def test_appending_keeps_rollups_in_step_on_both_databases(database: Database) -> None:
@@ -143,6 +146,19 @@ def test_bills_from_rollups_and_from_rows_agree_in_every_zone(database: Database
         for since, until in windows:
             fast = bill(database, BOOK, by=by, since_us=since, until_us=until, zone=zone)
             assert fast == bill(database, slow, by=by, since_us=since, until_us=until, zone=zone)
+
+
+def test_sums_of_what_was_served_have_the_price_of_finer_ones(database: Database) -> None:
+    Ledger(database).append(varied(500, seed=11))
+    pricer = Pricer(BOOK)
+    with database.read() as connection:
+        few = [pricer.group(one) for one in sums(connection, BOOK, as_served=True)]
+        many = [pricer.group(one) for one in sums(connection, BOOK)]
+    assert len(few) < len(many)
+    for figure in ("least", "most", "unpriced", "unpriced_worst"):
+        assert sum(getattr(one.money, figure) for one in few) == sum(
+            getattr(one.money, figure) for one in many
+        )
 
 
 def test_a_new_threshold_is_taken_up_by_rebuilding(database: Database) -> None:

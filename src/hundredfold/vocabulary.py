@@ -65,7 +65,7 @@ class Route(Struct, frozen=True):
     tier: Tier = "standard"
 
 
-class Usage(Struct, frozen=True):
+class Usage(Struct, frozen=True, gc=False):
     """Tokens of one model request. `cached`, `cache_write` ⊂ `input`; `reasoning` ⊂ `output`;
     `cache_write_1h` ⊂ `cache_write`: what is kept for an hour, the rest for minutes."""
 

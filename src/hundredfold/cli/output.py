@@ -30,4 +30,4 @@ def console(*, stderr: bool = False) -> Console:
 
 def printable(text: str) -> str:
     """Names come from outside: no control character of theirs reaches the terminal."""
-    return "".join(c if c.isprintable() else "\ufffd" for c in text)
+    return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text)

@@ -17,7 +17,7 @@ from typing import get_args
 
 from msgspec import Struct
 
-from hundredfold.prices.rows import SHIPPED, ModelRow, PriceRow, Rates, read_file
+from hundredfold.prices.rows import KINDS, SHIPPED, ModelRow, PriceRow, Rates, read_file
 from hundredfold.vocabulary import Tier, Usage
 
 _SNAPSHOT = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{8}|latest|preview(?:-\d{2}-\d{4})?)$")
@@ -43,6 +43,16 @@ class ModelLimits(Struct, frozen=True):
 
     context_tokens: int
     max_output_tokens: int
+
+
+class Steps(Struct, frozen=True):
+    """Where prices change: requests between the same two input sizes and times, ascending, are priced by one
+    row. `lacking` has the kinds of token that some row lacks a price of, up to each size and above the last:
+    if they used the same of these, all have a price or none has."""
+
+    thresholds: tuple[int, ...]
+    periods: tuple[int, ...]
+    lacking: tuple[frozenset[str], ...]
 
 
 class PriceBook:
@@ -174,6 +184,20 @@ class PriceBook:
         """Every time (UTC microseconds) at which some price changes, ascending."""
         return tuple(sorted({row.since_us for rows in self._rows.values() for row in rows} - {0}))
 
+    def steps(self, models: Iterable[tuple[str, str]] | None = None) -> Steps:
+        """What tells prices apart among these models (provider, name); among all of them by default."""
+        if models is None:
+            return Steps(self.thresholds, self.periods, (frozenset(KINDS),) * (len(self.thresholds) + 1))
+        named = list(models)
+        rows = {row for prices, model in named for row in self.of(prices, model)}
+        sizes = [self._models.get((prices, self._base(prices, model) or "")) for prices, model in named]
+        edges = {row.over for row in rows} | {one.no_fast_over for one in sizes if one}
+        return Steps(
+            tuple(sorted(edges - {0})),
+            tuple(sorted({row.since_us for row in rows} - {0})),
+            tuple(_lacking(row.rates for row in rows if row.over <= edge) for edge in sorted(edges | {0})),
+        )
+
     def _base(self, prices: str, model: str) -> str | None:
         """The name that price rows use for the model: its own, that of a snapshot's base, or an alias's."""
         for name in (model, base_name(model)):
@@ -219,6 +243,11 @@ def charge(row: PriceRow, *, model: str, tier: Tier, usage: Usage, fill: bool = 
             total += tokens * rate
     served = "" if row.tier == tier else f"; {tier} is not served at this size, {row.tier} is billed"
     return Cost(total, row.source + served)
+
+
+def _lacking(rates: Iterable[Rates]) -> frozenset[str]:
+    """The kinds of token that some of them have no price of."""
+    return frozenset(kind for one in rates for kind in KINDS if getattr(one, kind) is None)
 
 
 def _dearest(rows: Iterable[PriceRow], tier: Tier) -> Rates:

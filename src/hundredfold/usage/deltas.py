@@ -12,7 +12,10 @@ from typing import Any
 
 QUARTER_US = 900_000_000
 QUARTERS_A_DAY = 96
-QUARTER, DAY, DAY_AND_ATTEMPT = 0, 1, 2
+#: the grains: quarter hours, UTC days, UTC days by attempt, and quarter hours of all bookings together
+QUARTER, DAY, DAY_AND_ATTEMPT, QUARTER_OF_ALL = 0, 1, 2, 3
+#: what stands for no attempt, and for any booking
+NONE = 0
 #: what is added up, in the order of the columns
 SUMMED = (
     *("input", "cached", "cache_write", "cache_write_1h", "output", "reasoning"),
@@ -54,7 +57,7 @@ class Deltas:
                 + 16 * (output > 0)
             )
             band = bisect_left(edges, input_)
-            key = (at_us // QUARTER_US, attempt or 0, booking, route, status, band, kinds)
+            key = (at_us // QUARTER_US, attempt or NONE, booking, route, status, band, kinds)
             there = sums.get(key)
             if there is None:
                 there = sums[key] = [1, *counts[:6], 0, 0]
@@ -80,22 +83,26 @@ class Deltas:
         """What to add to each rollup, as `NAMES`, grain by grain in the order of their keys."""
         by_attempt: _Sums = {}
         _merge(by_attempt, (((k[0] // QUARTERS_A_DAY, *k[1:]), sums) for k, sums in self._sums.items()))
+        quarters = _whatever_attempt(self._sums)
+        of_all: _Sums = {}
+        _merge(of_all, (((*key[:2], NONE, *key[3:]), sums) for key, sums in quarters.items()))
         for grain, sums in (
-            (QUARTER, _whoever(self._sums)),
-            (DAY, _whoever(by_attempt)),
+            (QUARTER, quarters),
+            (DAY, _whatever_attempt(by_attempt)),
             (DAY_AND_ATTEMPT, by_attempt),
+            (QUARTER_OF_ALL, of_all),
         ):
             for key in sorted(sums):
                 if any(sums[key]):
                     yield (grain, *key, *sums[key])
 
 
-def _whoever(sums: _Sums) -> _Sums:
+def _whatever_attempt(sums: _Sums) -> _Sums:
     """The sums without regard to attempts."""
     if not any(key[1] for key in sums):
         return sums
     merged: _Sums = {}
-    _merge(merged, (((key[0], 0, *key[2:]), each) for key, each in sums.items()))
+    _merge(merged, (((key[0], NONE, *key[2:]), each) for key, each in sums.items()))
     return merged
 
 

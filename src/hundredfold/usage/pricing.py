@@ -34,7 +34,7 @@ SERVED_TIERS: dict[str, Tier] = {
 }
 
 
-class Money(Struct, frozen=True):
+class Money(Struct, frozen=True, gc=False):
     """List price in picodollars. `least` = `most` unless some requests' usage is an interval (then most is
     the worst case). `unpriced` requests are in neither; `unpriced_worst` is what limits count for them."""
 
@@ -52,7 +52,7 @@ class Money(Struct, frozen=True):
         )
 
 
-class Group(Struct, frozen=True):
+class Group(Struct, frozen=True, gc=False):
     """A sum of alike requests with its price. `usage` holds settled requests only; `uncertain` counts those
     whose usage is an interval, `failed` those that used nothing."""
 
@@ -85,7 +85,8 @@ def priced_groups(
     """What the scope used in the window, by the parts asked for and by all that a price depends on, priced.
     Several groups may be alike in the parts."""
     pricer = Pricer(book)
-    return [pricer.group(one) for one in sums(connection, book, by=by, scope=scope, window=window, zone=zone)]
+    found = sums(connection, book, by=by, scope=scope, window=window, zone=zone, as_served=True)
+    return [pricer.group(one) for one in found]
 
 
 def billed_tier(asked: Tier, served: str) -> Tier:

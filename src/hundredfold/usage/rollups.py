@@ -2,9 +2,9 @@
 
 One sum holds requests that any price book whose thresholds are among the edges (`rollup_edges`) prices alike:
 same route, status, band of input size and kinds of token used. So a month reprices from its sums, to the
-picodollar. There are three grains: quarter hours (every zone's midnight falls on one), UTC days (prices
-change at UTC midnight), and UTC days by attempt. A row that supersedes another takes the other's tokens out
-again.
+picodollar. There are four grains: quarter hours (every zone's midnight falls on one), UTC days (prices
+change at UTC midnight), UTC days by attempt, and quarter hours of all bookings together, which are far fewer
+and enough for days of a zone. A row that supersedes another takes the other's tokens out again.
 
 Whoever writes the ledger holds `lock_ledger`, reads what is there, and applies `Deltas` in the same
 transaction.
@@ -23,8 +23,10 @@ from hundredfold.usage.deltas import (
     DAY_AND_ATTEMPT,
     KEYED,
     NAMES,
+    NONE,
     ON_CONFLICT,
     QUARTER,
+    QUARTER_OF_ALL,
     QUARTER_US,
     QUARTERS_A_DAY,
     SUMMED,
@@ -136,17 +138,18 @@ def rebuild(database: Database, thresholds: Iterable[int]) -> tuple[int, ...]:
         )
         connection.exec_driver_sql("DROP TABLE IF EXISTS finest_sums")
         connection.exec_driver_sql(f"CREATE TEMPORARY TABLE finest_sums AS {made}")
-        for grain, slot, attempt in (
-            (QUARTER, "slot", "0"),
-            (DAY, f"slot / {QUARTERS_A_DAY}", "0"),
-            (DAY_AND_ATTEMPT, f"slot / {QUARTERS_A_DAY}", "attempt"),
+        day, sums = f"slot / {QUARTERS_A_DAY}", ", ".join(f"sum({name})" for name in ("requests", *SUMMED))
+        for grain, keys in (
+            (QUARTER, {"attempt": NONE}),
+            (DAY, {"slot": day, "attempt": NONE}),
+            (DAY_AND_ATTEMPT, {"slot": day}),
+            (QUARTER_OF_ALL, {"attempt": NONE, "booking": NONE}),
         ):
-            rest = ", ".join(KEYED[2:])
-            sums = ", ".join(f"sum({name})" for name in ("requests", *SUMMED))
+            by = ", ".join(str(keys.get(name, name)) for name in KEYED if keys.get(name) != NONE)
             connection.exec_driver_sql(
                 f"INSERT INTO rollups (grain, {', '.join(columns)}) "  # noqa: S608
-                f"SELECT {grain}, {slot}, {attempt}, {rest}, {sums} FROM finest_sums "
-                f"GROUP BY {slot}, {rest}{', attempt' if attempt == 'attempt' else ''}"
+                f"SELECT {grain}, {', '.join(str(keys.get(name, name)) for name in KEYED)}, {sums} "
+                f"FROM finest_sums GROUP BY {by}"
             )
         connection.exec_driver_sql("DROP TABLE finest_sums")
     return edges

@@ -52,7 +52,7 @@ _EPOCH = date(1970, 1, 1).toordinal()
 _IDS = 500
 
 
-class Line(Struct, frozen=True):
+class Line(Struct, frozen=True, gc=False):
     """One line of the bill. `usage` holds settled requests; `uncertain` ones are an interval in `money`,
     which is the list price; `billed` is the part of it that is billed here."""
 

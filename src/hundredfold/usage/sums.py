@@ -1,25 +1,35 @@
 """Sums of tokens out of the ledger, by what a price depends on and by what a bill is grouped by.
 
 They come from the rollups: whole UTC days from the grain of days; what is left at the edges of a window, and
-what falls on another day in the asked zone than in UTC, from quarter hours. Where rollups can't answer (a
-price book with a threshold that is not among their edges, single attempts, attempts by days of a zone) the
-same sums are made from the rows themselves, slower.
+what falls on another day in the asked zone than in UTC, from quarter hours (of all bookings together, if
+nobody asks for them). Rollups tell apart what some book may; sums only what this one does, so they are far
+fewer. Where rollups can't answer (a price book with a threshold that is not among their edges, single
+attempts, attempts by days of a zone) the same sums are made from the rows themselves, slower.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
+from operator import add, sub
 from typing import Any, Literal
 
 import msgspec
 import sqlalchemy as sa
 from msgspec import Struct
 
-from hundredfold.prices.book import PriceBook
+from hundredfold.prices.book import PriceBook, Steps
+from hundredfold.prices.rows import KINDS
 from hundredfold.store.tables.ledger import bookings, current_requests, rollups, routes
 from hundredfold.store.tables.work import attempts
-from hundredfold.usage.deltas import DAY, DAY_AND_ATTEMPT, QUARTER, QUARTER_US, QUARTERS_A_DAY, SUMMED
+from hundredfold.usage.deltas import (
+    DAY,
+    DAY_AND_ATTEMPT,
+    QUARTER,
+    QUARTER_OF_ALL,
+    QUARTER_US,
+    SUMMED,
+)
 from hundredfold.usage.rollups import DAY_US, edges_of, raw_sums
 from hundredfold.vocabulary import RequestStatus, Tier, Usage
 
@@ -30,6 +40,8 @@ Part = Literal["day", "booking", "attempt"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: more days than any ledger covers; bounds the work for a window without a beginning
 _MOST_DAYS = 40_000
+#: rows fetched at once
+_AT_ONCE = 5_000
 
 
 class Window(Struct, frozen=True):
@@ -77,7 +89,7 @@ class Routed(Struct, frozen=True):
     simulated: bool
 
 
-class Sum(Struct, frozen=True):
+class Sum(Struct, frozen=True, gc=False):
     """Tokens of `requests` alike ones. `size` is an input size that is priced as each of theirs is, `at_us`
     a time. `day` counts days since 1970-01-01 in the asked zone; what was not asked for is None."""
 
@@ -111,11 +123,11 @@ def sums(
     scope: Scope = Scope(),  # noqa: B008
     window: Window = Window(),  # noqa: B008
     zone: tzinfo = UTC,
-    periods: Sequence[int] | None = None,
+    as_served: bool = False,
 ) -> Iterator[Sum]:
-    """The sums under the scope in the window, so that every book with these thresholds prices them exactly.
+    """The sums under the scope in the window, so that every model of the book prices them exactly.
 
-    `periods` are the times at which prices change (default: the book's).
+    With `as_served` there are fewer: only at the price of what was served are they exact.
     """
     _on_quarters(window)
     every = {one.id: one for one in _bookings(connection)}
@@ -124,16 +136,16 @@ def sums(
         return
     listed = None if len(chosen) == len(every) else tuple(chosen)
     stored = edges_of(connection)
-    edges = stored if set(book.thresholds) <= set(stored) else book.thresholds
-    changes = book.periods if periods is None else periods
-    source = _Source(connection, by, scope, window, zone, edges, tuple(changes), listed)
+    routed = {one.id: one for one in _routes(connection)}
+    served = {(one.provider, one.served_model or one.model) for one in routed.values()}
+    steps = book.steps(served if as_served else None)
+    source = _Source(connection, by, scope, window, zone, stored, steps, listed)
     raw = (
-        edges is not stored
-        or any(one % DAY_US for one in changes)
+        not set(book.thresholds) <= set(stored)
+        or any(one % DAY_US for one in steps.periods)
         or scope.attempts is not None
         or (source.by_attempt and not source.utc_days)
     )
-    routed = {one.id: one for one in _routes(connection)}
     for row in source.from_rows() if raw else source.from_rollups():
         day, booking, attempt, route, status, band, at_us, count, *tokens = row
         yield Sum(
@@ -142,7 +154,7 @@ def sums(
             attempt=attempt,
             route=routed[route],
             status=STATUSES[status],
-            size=edges[band - 1] + 1 if band else 0,
+            size=steps.thresholds[band - 1] + 1 if band else 0,
             at_us=at_us,
             requests=int(count),
             usage=Usage(*map(int, (*tokens[:3], *tokens[4:6], tokens[3]))),
@@ -169,8 +181,8 @@ class _Source:
         scope: Scope,
         window: Window,
         zone: tzinfo,
-        edges: Sequence[int],
-        periods: tuple[int, ...],
+        stored: Sequence[int],
+        steps: Steps,
         bookings_: tuple[int, ...] | None,
     ) -> None:
         self._connection = connection
@@ -178,20 +190,19 @@ class _Source:
         self._scope = scope
         self._window = window
         self._zone = zone
-        self._edges = edges
-        self._periods = periods
+        self._stored = stored
+        self._steps = steps
         self._bookings = bookings_
         self.by_attempt = "attempt" in by or scope.run is not None
-        #: pairs of days, the zone's and UTC's, of quarter hours that are not on the same
-        self._moved: list[tuple[int, int]] = []
         bounds = (window.since_us or 0, window.until_us or 0)
         #: whether whole UTC days answer it
         self.utc_days = not any(one % DAY_US for one in bounds) and ("day" not in by or zone is UTC)
 
     def from_rollups(self) -> Iterator[Any]:
-        days = self._part(DAY_AND_ATTEMPT if self.by_attempt else DAY, QUARTERS_A_DAY, "slot", "")
-        parts = [days] if self.utc_days else self._by_zone()
-        return self._grouped(" UNION ALL ".join(parts))
+        if not self.utc_days:
+            return self._by_zone()
+        days = self._part(DAY_AND_ATTEMPT if self.by_attempt else DAY, "slot", self._whole_days())
+        return (row[:-2] for row in days)
 
     def from_rows(self) -> Iterator[Any]:
         where: list[sa.ColumnElement[bool]] = []
@@ -205,7 +216,7 @@ class _Source:
             where.append(current_requests.c.attempt.in_(_numbers(attempts.c.id.in_(self._scope.attempts))))
         if self._bookings is not None:
             where.append(current_requests.c.booking.in_(self._bookings))
-        made = raw_sums(self._edges, where)
+        made = raw_sums(self._steps.thresholds, where)
         for found in self._connection.execute(sa.select(made)).mappings():
             at_us = found["slot"] * QUARTER_US
             yield (
@@ -218,9 +229,9 @@ class _Source:
                 *(found[name] for name in SUMMED),
             )
 
-    def _by_zone(self) -> list[str]:
-        """Whole UTC days; the quarter hours that are on another day in the zone, under a negative number that
-        stands for the two days (`_moved`); and the quarter hours at the edges of the window."""
+    def _by_zone(self) -> Iterator[Any]:
+        """Whole UTC days; the quarter hours that are on another day in the zone, taken from the one and added
+        to the other; and the quarter hours at the edges of the window."""
         first, last = self._extent()
         start = first if self._window.since_us is None else max(first, self._window.since_us)
         end = last if self._window.until_us is None else min(last, self._window.until_us)
@@ -230,20 +241,30 @@ class _Source:
             edges = [(start, end)]
         else:
             edges = [(start, whole[0] * DAY_US), (whole[1] * DAY_US, end)]
-        by_day = "day" in self._by
-        moved = self._days_of(whole[0] * DAY_US, whole[1] * DAY_US) if by_day else []
-        plain = f"slot >= {whole[0]} AND slot < {whole[1]}"
-        parts = [self._part(DAY, QUARTERS_A_DAY, "slot", plain)]
-        ranges = []
-        for low, high, day in moved:
-            if day != low // DAY_US:
-                self._moved.append((day, low // DAY_US))
-                ranges.append((low // QUARTER_US, high // QUARTER_US, -len(self._moved)))
+        pieces: list[tuple[int, int, int]] = []  # from, until before; the number of their place
+        places: list[tuple[tuple[int, int], ...]] = []  # days and signs
+        if "day" in self._by:
+            for low, high, day in self._days_of(whole[0] * DAY_US, whole[1] * DAY_US):
+                if day != low // DAY_US:
+                    pieces.append((low // QUARTER_US, high // QUARTER_US, len(places)))
+                    places.append(((day, 1), (low // DAY_US, -1)))
         for low, high in edges:
-            ranges += [(a // QUARTER_US, b // QUARTER_US, day) for a, b, day in self._days_of(low, high)]
-        if ranges:
-            parts.append(self._part(QUARTER, 1, "day", "slot >= low AND slot < high", ranges))
-        return parts
+            for a, b, day in self._days_of(low, high):
+                pieces.append((a // QUARTER_US, b // QUARTER_US, len(places)))
+                places.append(((day, 1),))
+        gathered = _Gathered()
+        for row in self._part(DAY, "slot", f"slot >= {whole[0]} AND slot < {whole[1]}"):
+            gathered.add(row, row[0], 1)
+        whoever = "booking" not in self._by and self._bookings is None
+        grain = QUARTER_OF_ALL if whoever else QUARTER
+        for row in self._part(grain, "place", "slot >= low AND slot < high", pieces) if pieces else ():
+            for zones, sign in places[row[0]] if "day" in self._by else ((None, 1),):
+                gathered.add(row, zones, sign)
+        return gathered.rows()
+
+    def _whole_days(self) -> str:
+        bounds = ((">=", self._window.since_us), ("<", self._window.until_us))
+        return " AND ".join(f"slot {sign} {one // DAY_US}" for sign, one in bounds if one is not None)
 
     def _days_of(self, start: int, end: int) -> list[tuple[int, int, int]]:
         """The stretch in pieces that lie on one day of the zone and one UTC day: from, until, zone's day."""
@@ -272,69 +293,75 @@ class _Source:
         return max(first, last - _MOST_DAYS) * DAY_US, (last + 1) * DAY_US
 
     def _part(
-        self,
-        grain: int,
-        quarters: int,
-        day: str,
-        where: str,
-        ranges: Sequence[tuple[int, int, int]] = (),
-    ) -> str:
-        """One grain's sums, and over which slots; numbers only, so nothing needs quoting."""
+        self, grain: int, day: str, where: str, pieces: Sequence[tuple[int, int, int]] = ()
+    ) -> Iterator[Any]:
+        """One grain's sums, and over which slots; numbers only, so nothing needs quoting. The last two values
+        of a row, the kinds used and the period, are what else it is told apart by."""
         source, condition = "rollups", [f"grain = {grain}"]
-        if ranges:
-            values = ", ".join(map(str, ranges))
-            source = f"(SELECT column1 AS low, column2 AS high, column3 AS day FROM (VALUES {values}) AS v)"  # noqa: S608
+        if pieces:
+            values = ", ".join(map(str, pieces))
+            source = f"(SELECT column1 AS low, column2 AS high, column3 AS place FROM (VALUES {values}) AS v)"  # noqa: S608
             source += " AS pieces CROSS JOIN rollups"
-        elif not where:
-            if self._window.since_us is not None:
-                condition.append(f"slot >= {self._window.since_us // DAY_US}")
-            if self._window.until_us is not None:
-                condition.append(f"slot < {self._window.until_us // DAY_US}")
         condition += [where] if where else []
         if self._bookings is not None:
             condition.append(f"booking IN ({', '.join(map(str, self._bookings))})")
         if self._scope.run is not None:
             condition.append("attempt IN (SELECT number FROM attempts WHERE run = :run)")
-        passed = [one // (QUARTER_US * quarters) for one in self._periods]
-        cases = " ".join(f"WHEN slot >= {edge} THEN {n}" for n, edge in reversed([*enumerate(passed, 1)]))
-        columns = [
-            f"{day if 'day' in self._by else 'NULL'} AS day",
-            f"{'booking' if 'booking' in self._by else 'NULL'} AS booking",
-            f"{'attempt' if 'attempt' in self._by else 'NULL'} AS attempt",
-            *("route", "status", "band", "kinds"),
-            f"CASE {cases} ELSE 0 END AS period" if cases else "0 AS period",
-            f"CAST(slot AS BIGINT) * {QUARTER_US * quarters} AS at_us",
-            *("requests", *SUMMED),
-        ]
-        return f"SELECT {', '.join(columns)} FROM {source} WHERE {' AND '.join(condition)}"  # noqa: S608
-
-    def _grouped(self, union: str) -> Iterator[Any]:
-        added = ", ".join(f"sum({name})" for name in ("requests", *SUMMED))
-        keys = [one for one in ("day", "booking", "attempt") if one in self._by]
-        keys += ["route", "status", "band", "kinds", "period"]
+        slot_us = QUARTER_US if grain in (QUARTER, QUARTER_OF_ALL) else DAY_US
+        edges = [self._stored.index(one) + 1 for one in self._steps.thresholds]
+        masks = [sum(1 << KINDS.index(one) for one in lacking) for lacking in self._steps.lacking]
+        keys = {
+            "day": day if "day" in self._by else None,
+            "booking": "booking" if "booking" in self._by else None,
+            "attempt": "attempt" if "attempt" in self._by else None,
+            "route": "route",
+            "status": "status",
+            "band": _passed("band", edges),
+            "kinds": f"kinds & ({_passed('band', edges, masks)})",
+            "period": _passed("slot", [one // slot_us for one in self._steps.periods]),
+        }
+        shown = {name: f"{text or 'NULL'} AS {name}" for name, text in keys.items()}
         text = (
-            f"SELECT {', '.join(k if k in keys else 'NULL' for k in ('day', 'booking', 'attempt'))}, "  # noqa: S608
-            f"route, status, band, min(at_us), {added}, kinds, period FROM ({union}) AS parts "
-            f"GROUP BY {', '.join(keys)} HAVING sum(requests) <> 0"
+            f"SELECT {', '.join(list(shown.values())[:6])}, CAST(min(slot) AS BIGINT) * {slot_us}, "  # noqa: S608
+            f"{', '.join(f'sum({name})' for name in ('requests', *SUMMED))}, {shown['kinds']}, "
+            f"{shown['period']} FROM {source} WHERE {' AND '.join(condition)} "
+            f"GROUP BY {', '.join(text for text in keys.values() if text)} HAVING sum(requests) <> 0"
         )
         bound = {"run": self._scope.run} if self._scope.run is not None else {}
-        found = self._connection.execute(sa.text(text), bound)
-        yield from (row[:-2] for row in found) if not self._moved else self._unmoved(found)
+        for some in self._connection.execute(sa.text(text), bound).partitions(_AT_ONCE):
+            yield from some
 
-    def _unmoved(self, found: Iterable[Any]) -> Iterator[Any]:
-        """What moved taken from its UTC day and added to the zone's."""
-        sums_of: dict[tuple[Any, ...], list[Any]] = {}
-        for row in found:
-            day, (booking, attempt, route, status, band, at_us, *figures, kinds, period) = row[0], row[1:]
-            places = ((day, 1),) if day >= 0 else tuple(zip(self._moved[-day - 1], (1, -1), strict=True))
-            for place, sign in places:
-                key = (place, booking, attempt, route, status, band, kinds, period)
-                there = sums_of.get(key)
-                if there is None:
-                    sums_of[key] = [at_us, *(sign * one for one in figures)]
-                else:
-                    there[1:] = [a + sign * b for a, b in zip(there[1:], figures, strict=True)]
-        return ((*key[:6], *one) for key, one in sums_of.items() if one[1])
+
+class _Gathered:
+    """Rows of several parts, added up."""
+
+    def __init__(self) -> None:
+        self._sums: dict[tuple[Any, ...], list[Any]] = {}
+
+    def add(self, row: Any, day: int | None, sign: int) -> None:
+        """Add the row to the day's, or take it away."""
+        _, booking, attempt, route, status, band, at_us, *figures, kinds, period = row
+        key = (day, booking, attempt, route, status, band, kinds, period)
+        there = self._sums.get(key)
+        if there is None:
+            self._sums[key] = [at_us, *(figures if sign > 0 else [-one for one in figures])]
+        elif sign > 0:
+            there[1:] = map(add, there[1:], figures)
+        else:
+            there[1:] = map(sub, there[1:], figures)
+
+    def rows(self) -> Iterator[Any]:
+        """What is left of them."""
+        return ((*key[:6], *one) for key, one in self._sums.items() if one[1])
+
+
+def _passed(column: str, edges: Sequence[int], values: Sequence[int] | None = None) -> str:
+    """Which of the values (default: 0, 1, 2, …) is the column's, by how many of the edges, ascending, it has
+    reached."""
+    first, *others = values or range(len(edges) + 1)
+    cases = [f"WHEN {column} >= {edge} THEN {one}" for edge, one in zip(edges, others, strict=True)]
+    # ELSE 0 + n: a plain number in GROUP BY would name a column
+    return f"CASE {' '.join(reversed(cases))} ELSE {first} END" if cases else f"0 + {first}"
 
 
 def _numbers(condition: sa.ColumnElement[bool]) -> sa.Select[tuple[int]]:

@@ -100,9 +100,10 @@ requests = Table(
 current_requests = table("current_requests", *(column(one.name, one.type) for one in requests.columns))
 
 # Sums over the current rows of the ledger by all that a price can depend on (see usage.rollups).
-# `grain`: 0 a quarter hour, 1 a UTC day, 2 a UTC day and attempt; `slot` counts those since the epoch.
-# `band` counts the edges (rollup_edges) that the request's input exceeds; `kinds` is a mask of the kinds of
-# token used. `attempt` is 0 where there is none, and in the other grains.
+# `grain`: 0 a quarter hour, 1 a UTC day, 2 a UTC day and attempt, 3 a quarter hour of all bookings together;
+# `slot` counts those since the epoch. `band` counts the edges (rollup_edges) that the request's input
+# exceeds; `kinds` is a mask of the kinds of token used. `attempt` is 0 where there is none, and in the other
+# grains; `booking` is 0 in grain 3.
 rollups = Table(
     "rollups",
     metadata,
