@@ -39,9 +39,9 @@ def test_what_init_writes_is_read_back_without_complaint(tmp_path: Path) -> None
     ("text", "names", "mend"),
     [
         ("[fleet]\nagentz = 3\n", "[fleet] unknown key 'agentz'", "'agents'"),
-        ('[job.security.budgets]\ndya = "3"\n', "unknown key 'dya'", "'day'"),
+        ('[job.security.budgets]\ndya = "3"\n', "[job.security.budgets] unknown key 'dya'", "'day'"),
         ('[[allocation]]\nwhen = { pth = ["x"] }\npayer = "a"\n', "unknown key 'pth'", "'path'"),
-        ('[payer.acme]\nfunding = "nobody"\n', "payer[...].funding", "employer, subscription"),
+        ('[payer.acme]\nfunding = "nobody"\n', "payer.acme.funding: ", "employer, subscription"),
         ("[flet]\n", "unknown key 'flet'", "'fleet'"),
         ('[fleet]\nagents = "3"\n', "fleet.agents", "Mend"),
         ("[fleet]\nagents = 0\n", "fleet.agents is 0", "1 or more"),

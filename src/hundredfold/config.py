@@ -129,14 +129,26 @@ def _convert(raw: dict[str, Any], path: Path) -> Settings:
         unknown = re.search(r"unknown field `([^`]+)`(?: - at `\$\.?([^`]*)`)?", message)
         if unknown is None:
             where = re.search(r"at `\$\.?([^`]*)`", message)
-            key = f"{where.group(1)}: " if where else ""
+            key = f"{_named(where.group(1), raw)}: " if where else ""
             mend = _mend(error, _values_text(where.group(1) if where else ""))
             raise ConfigError(f"{path}: {key}{message.split(' - at ')[0]}", mend) from error
         key, table = unknown.group(1), unknown.group(2) or ""
         near = difflib.get_close_matches(key, _known_keys(table), n=1, cutoff=0.4)
         mend = f"Did you mean {near[0]!r}?" if near else f"Known keys: {', '.join(_known_keys(table))}."
-        where_text = f"[{table}] " if table else ""
+        where_text = f"[{_named(table, raw)}] " if table else ""
         raise ConfigError(f"{path}: {where_text}unknown key {key!r}", mend) from error
+
+
+def _named(where: str, raw: dict[str, Any]) -> str:
+    """msgspec's path with the name of the table that it is about: "job[...].tier" is `job.review.tier`."""
+    section, unnamed, rest = where.partition("[...]")
+    tables = raw.get(section)
+    for name, table in tables.items() if unnamed and isinstance(tables, dict) else ():
+        try:
+            msgspec.convert({section: {name: table}}, Settings)
+        except msgspec.ValidationError:
+            return f"{section}.{name}{rest}"
+    return where
 
 
 def _mend(error: Exception, otherwise: str) -> str:

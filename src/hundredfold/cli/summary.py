@@ -56,6 +56,12 @@ def print_summary(context: Context, result: RunResult, no_model: str) -> None:
     taken = result.taken
     if not taken.found:
         out.print("Nothing was found to look at.")
+        review = context.settings.job.get("review")
+        if review is not None and review.enabled and not review.branches and not review.range:
+            out.print(
+                "[job.review] looks at the branch that is checked out, if it is ahead of its base; "
+                'branches = [...] or range = "…" names others.'
+            )
     elif not rows:
         out.print(f"{taken.found} items found, nothing new: all were looked at before and have not changed.")
     if taken.deferred:
