@@ -78,6 +78,9 @@ def test_what_is_missing_is_said_with_the_mend(forge: TestForge, repo: Path) -> 
         assert (no_token.code, "GITHUB_TOKEN" in no_token.err) == (2, True)
         wrong = hundredfold("mirror", repo=repo, GITHUB_TOKEN="ghp_guess")
         assert wrong.code == 4 and "401" in wrong.err and "ghp_guess" not in wrong.err
+        for days in ("nan", "-3", "1e300"):
+            no_days = hundredfold("mirror", "--days", days, repo=repo, GITHUB_TOKEN=TOKEN)
+            assert (no_days.code, "--days is" in no_days.err) == (2, True)
         no_secret = hundredfold("mirror", "--listen", repo=repo, GITHUB_TOKEN=TOKEN)
         assert (no_secret.code, "GITHUB_WEBHOOK_SECRET" in no_secret.err) == (2, True)
         configure(repo, api, "webhook-port = 70000\n")

@@ -11,6 +11,7 @@ import pytest
 
 from hundredfold.cli.context import Context, Where
 from hundredfold.cli.decide import approve, reject, undo
+from hundredfold.cli.edit import edit
 from hundredfold.cli.inbox import inbox
 from hundredfold.cli.why import why
 from hundredfold.config import Place
@@ -148,3 +149,26 @@ def test_why_prints_text_or_json(where: Where, capsys: pytest.CaptureFixture[str
     assert "← asked" in text and "pending" in text and "\x1b" not in text
     assert why(ONE, json=True, where=where) == 0
     assert json.loads(capsys.readouterr().out)["kind"] == "item"
+
+
+def test_what_matches_nothing_is_said_and_a_type_or_day_that_there_is_none_of_is_refused(
+    where: Where, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert approve(job="none", where=where) == 0
+    assert "nothing of that waits" in capsys.readouterr().err
+    for call in (approve, inbox):
+        with pytest.raises(ConfigError, match="no type 'commentt'") as caught:
+            call(type_="commentt", where=where)
+        assert "comment" in caught.value.mend
+    with pytest.raises(ConfigError, match="'2026-13-45' is no day"):
+        undo(day="2026-13-45", where=where)
+
+
+def test_without_a_terminal_or_an_editor_edit_says_what_to_do(
+    where: Where, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("VISUAL", "EDITOR"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ConfigError, match="no terminal") as caught:
+        edit(ONE, where=where)
+    assert "--body-file" in caught.value.mend

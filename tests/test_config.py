@@ -50,6 +50,9 @@ def test_what_init_writes_is_read_back_without_complaint(tmp_path: Path) -> None
         ('[route]\nprovider = "opnai"\n', "provider 'opnai'", "'openai'"),
         ('[route]\ntier = "turbo"\n', "route.tier", "Write one of: fast, standard, flex"),
         ("[fleet\n", "is not TOML", "Mend"),
+        ("[forge]\nmirror-days = nan\n", "forge.mirror-days is nan", "number"),
+        ("[fleet]\nstall-seconds = inf\n", "fleet.stall-seconds is inf", "number"),
+        ("[forge]\nmirror-days = 1e9\n", "[forge] mirror-days is 1", "36500"),
     ],
 )
 def test_bad_input_names_the_key_and_the_mend(tmp_path: Path, text: str, names: str, mend: str) -> None:

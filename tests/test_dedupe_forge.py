@@ -94,7 +94,7 @@ def test_issues_that_say_the_same_are_closed_labelled_and_told_on_the_forge_and_
         program("approve", label, comment, "--by", "Ada")
         assert issues[twin].state == "open" and "duplicate" in issues[twin].labels
         (told,) = issues[returned].comments
-        assert f"**#{settled}** (closed)" in told.body and "Here: > CSV export loses" in told.body
+        assert f"**#{settled}** (closed)" in told.body and "Here:\n\n> CSV export loses" in told.body
         again_looked = program("run")["taken"]
         assert (again_looked["found"], again_looked["queued"]) == (6, 0), "what we did there is no new work"
 

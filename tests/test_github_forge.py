@@ -499,3 +499,28 @@ def test_doctor_says_who_we_are_there_or_what_is_missing(
         monkeypatch.setenv("FORGE", "ghp_wrong")
         wrong = diagnose(settings)
         assert not wrong.ok and "401" in wrong.found and "ghp_wrong" not in wrong.found
+
+
+@pytest.mark.parametrize(
+    "wanted", [Comment(number=1), Labels(number=1, add=("bug",))], ids=["comment", "labels"]
+)
+def test_a_repository_out_of_sight_makes_nothing_stale_and_nothing_undone(
+    hub: TestForge, forge: GitHubForge, tmp_path: Path, wanted: Any
+) -> None:
+    database = prepared(open_database(sqlite_url(tmp_path / "t.db")), tmp_path)
+    (one,) = approved(database, proposed(wanted, preconditions=requirements(1, state="open")))
+    publisher = a_publisher(database, forge)
+    there = hub.hub.repos.pop(REPOSITORY)  # as GitHub shows a private repository to a token that lost it
+    (held,) = publisher.publish()
+    assert (held.result, state_of(database, one)) == ("held", "approved")
+    assert "acme/widget can't be seen" in held.detail
+
+    hub.hub.repos[REPOSITORY] = there
+    assert [done.result for done in publisher.publish()] == ["applied"]
+    del hub.hub.repos[REPOSITORY]
+    (kept,) = publisher.undo([one])
+    assert (kept.result, state_of(database, one)) == ("failed", "applied")
+
+    hub.hub.repos[REPOSITORY] = there
+    assert [done.result for done in publisher.undo([one])] == ["undone"]
+    assert there.issues[1].comments == [] and there.issues[1].labels == []

@@ -109,3 +109,9 @@ def test_what_is_published_is_clean_and_the_rest_untouched() -> None:
     assert "\n" not in clean.title and len(clean.title) <= MAX_TITLE and "@" not in clean.title + clean.body
     assert publishable(msgspec.structs.replace(hostile, title=" \n ")).title == "(no title)"
     assert msgspec.structs.replace(clean, title=hostile.title, body=hostile.body) == hostile
+
+
+def test_what_no_model_answered_says_so_where_the_forge_shows_no_title() -> None:
+    simulated = msgspec.structs.replace(a_proposal(), title="SIMULATED: Tell #1", body="Same as #2.\n")
+    assert publishable(simulated).body.startswith("**Simulated: no model is behind this.**\n\nSame as #2.")
+    assert "imulated" not in publishable(msgspec.structs.replace(simulated, title="Tell #1")).body

@@ -400,3 +400,21 @@ async def test_it_is_the_same_in_postgresql(
         assert_equal(forge, there)
     finally:
         there.close()
+
+
+async def test_more_days_than_before_are_read_and_fewer_leave_no_hole(
+    forge: TestForge, database: Database, sync: Reader
+) -> None:
+    def held() -> dict[str, int]:
+        there = store.counts(database, PROJECT)
+        return {name: there[name] for name in ("runs", "events", "commits", "reviews")}
+
+    await sync(wanted=Wanted(days=10))
+    few = held()
+    assert 0 < few["runs"] < 12 and few["events"] > 0 and few["commits"] == 0
+    await sync(wanted=Wanted(days=0))
+    every = held()
+    assert every["runs"] == 12 and all(every[name] > few[name] for name in few)
+    assert (await sync(wanted=Wanted(days=10))).read["runs"] == 0  # nothing anew
+    assert (await sync(wanted=Wanted(days=0))).read["runs"] == 0
+    assert held() == every

@@ -6,6 +6,7 @@ Every key is documented where it is defined (`settings.py`); `init` writes a fil
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import re
 import tomllib
@@ -24,6 +25,7 @@ from hundredfold.vocabulary import PICODOLLARS_PER_DOLLAR, digest
 
 FILE_NAME = "hundredfold.toml"
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")  # owner/name
+MOST_DAYS = 36_500  # a hundred years, further back than anything there is
 
 
 class Place(Struct, frozen=True):
@@ -121,7 +123,17 @@ def policy_rules(settings: Settings, root: Path) -> tuple[PolicyRule, ...]:
     return rules
 
 
+def _require_finite(raw: Any, where: str, path: Path) -> None:
+    """TOML has nan and inf; no setting can be meant so."""
+    if isinstance(raw, float) and not math.isfinite(raw):
+        raise ConfigError(f"{path}: {where} is {raw}", "Write a number.")
+    parts = raw.items() if isinstance(raw, dict) else enumerate(raw, 1) if isinstance(raw, list) else ()
+    for key, value in parts:
+        _require_finite(value, f"{where}.{key}" if where else str(key), path)
+
+
 def _convert(raw: dict[str, Any], path: Path) -> Settings:
+    _require_finite(raw, "", path)
     try:
         return msgspec.convert(raw, Settings)
     except msgspec.ValidationError as error:
@@ -234,6 +246,11 @@ def _check_forge(settings: Settings, path: Path) -> None:
     ):
         if value < 0:
             raise ConfigError(f"{path}: [forge] {name} is {value}", "It must be 0 or more.")
+    if forge.mirror_days > MOST_DAYS:
+        raise ConfigError(
+            f"{path}: [forge] mirror-days is {forge.mirror_days}",
+            f"It must be {MOST_DAYS} or less; 0 = all there are.",
+        )
     if forge.webhook_port > 65535:
         raise ConfigError(
             f"{path}: [forge] webhook-port is {forge.webhook_port}", "It must be 65535 or less."

@@ -26,6 +26,11 @@ class HundredfoldError(Exception):
         super().__init__(cause)
         self.mend = mend
 
+    @property
+    def whole(self) -> str:
+        """Cause and mend in one line."""
+        return f"{self} → {self.mend}" if self.mend else str(self)
+
 
 class ConfigError(HundredfoldError):
     """The configuration or a command's arguments are wrong; names the file and the key."""

@@ -18,6 +18,8 @@ from msgspec import Struct
 from hundredfold.payloads import Payload, type_of
 
 PICODOLLARS_PER_DOLLAR = 10**12
+#: begins the title of what no model answered, findings and proposals alike
+SIMULATED = "SIMULATED: "
 
 JobName = str  # "security", "review", … ; third parties add theirs by entry point
 Tier = Literal["fast", "standard", "flex", "batch"]

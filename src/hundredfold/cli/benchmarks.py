@@ -199,9 +199,10 @@ def _table(examined: list[Examined]) -> None:
         say("no series: nothing was measured yet, or nothing matches")
         return
     table = Table(box=None, padding=(0, 1))
-    table.add_column("series", overflow="ellipsis", no_wrap=True, max_width=44)
+    table.add_column("series", overflow="fold", max_width=44)  # gives way where it is narrow, figures never
     for name in ("points", "latest", "noise", "shows", "steps", "newest step", "after"):
-        table.add_column(name, justify="left" if name in ("newest step", "after") else "right", no_wrap=True)
+        left = name in ("newest step", "after")
+        table.add_column(name, justify="left" if left else "right", no_wrap=name != "newest step")
     for one in examined:
         series = one.series
         label = f"{series.suite}: {series.name}" if series.suite else series.name

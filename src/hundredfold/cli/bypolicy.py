@@ -78,7 +78,7 @@ class ByPolicy:
                 decide_by_rules(database, slug, self._rules)
                 published = made.publish()
         except HundredfoldError as error:
-            self.why_not = f"{error} {error.mend}".strip()
+            self.why_not = error.whole
             return
         self.applied += [
             Applied(one.proposal, rule_of.get(one.proposal, ""), one.result, one.detail) for one in published

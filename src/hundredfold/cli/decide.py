@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -70,16 +70,16 @@ def approve(
 
             return preview(made, wanted, json=json)
         decided = decide(context.database, wanted, "approve", by=person, reason=reason)
-        published = made.publish()
+        if not json:
+            for verdict in decided:
+                print_line(verdict.proposal, verdict.message)
+        published = made.publish(followed(json=json))
     refresh_pages(context)
     tell(context)
     if json:
         print_json({"by": person, "decisions": _plain(decided), "published": _plain(published)})
-    else:
-        for verdict in decided:
-            print_line(verdict.proposal, verdict.message)
-        for one in published:
-            print_line(one.proposal, f"{one.result}: {one.detail}")
+    elif not wanted:
+        say("nothing of that waits")
     return exit_code(decided, published)
 
 
@@ -118,6 +118,8 @@ def reject(
     else:
         for one in decided:
             print_line(one.proposal, one.message)
+        if not wanted:
+            say("nothing of that waits")
     return exit_code(decided, [])
 
 
@@ -158,8 +160,8 @@ def undo(
         return _print_table(json=json)
     from hundredfold.cli.forge import publisher
 
-    if day and not re.fullmatch(r"\d{4}-\d\d-\d\d", day):
-        raise ConfigError(f"{day[:40]!r} is no day", "Write it like 2026-01-31 (UTC).")
+    if day:
+        _require_day(day)
     context = where.open()
     person = person_of(context, by)
     with publisher(context, person) as made:
@@ -169,16 +171,27 @@ def undo(
             wanted += made.batch(run, job=job, day=day)
         elif not wanted:
             raise ConfigError("nothing to undo was named", "Name proposals, or a whole run: --batch RUN.")
-        published = made.undo(wanted)
+        published = made.undo(wanted, followed(json=json))
     tell(context)
     if json:
         print_json({"by": person, "undone": _plain(published)})
-    else:
-        for one in published:
-            print_line(one.proposal, f"{one.result}{f': {one.detail}' if one.detail else ''}")
-        if not published:
-            say("nothing of that is applied")
+    elif not published:
+        say("nothing of that is applied")
     return exit_code([], published)
+
+
+def _require_day(day: str) -> None:
+    from datetime import date
+
+    try:
+        date.fromisoformat(day if re.fullmatch(r"\d{4}-\d\d-\d\d", day) else "")
+    except ValueError as error:
+        raise ConfigError(f"{day[:40]!r} is no day", "Write it like 2026-01-31 (UTC).") from error
+
+
+def followed(*, json: bool) -> Callable[[Published], None]:
+    """Prints what becomes of each proposal as it is done: the forge's pace is a second a change."""
+    return (lambda _: None) if json else _print_published
 
 
 def _print_table(*, json: bool) -> int:
@@ -244,6 +257,7 @@ def _wanted(context: Context, ids: Sequence[str], many: Many) -> list[str]:
 
         if not 0.0 <= many.confidence <= 1.0:
             raise ConfigError(f"--confidence is {many.confidence}", "It is a number from 0 to 1.")
+        require_type(many.type)
         run = run_id(context.database, many.run) if many.run else None
         wanted += surely(
             context.database,
@@ -293,6 +307,22 @@ def print_line(proposal: str, text: str) -> None:
     from hundredfold.proposals.sanitise import for_terminal
 
     console().print(f"{proposal}  {for_terminal(text)}", soft_wrap=True)
+
+
+def _print_published(one: Published) -> None:
+    print_line(one.proposal, f"{one.result}{f': {one.detail}' if one.detail else ''}")
+
+
+def require_type(type_: str) -> None:
+    """A type that there is none of would match nothing, and look like an empty inbox.
+
+    Raises:
+        ConfigError: there is no such type.
+    """
+    from hundredfold.payloads import TYPES
+
+    if type_ and type_ not in TYPES:
+        raise ConfigError(f"there is no type {type_[:40]!r}", f"Types are {', '.join(TYPES)}.")
 
 
 def exit_code(decided: Sequence[Decided], published: Sequence[Published]) -> int:

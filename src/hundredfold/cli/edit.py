@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -79,8 +80,6 @@ def edit(
 
 
 def _read(file: Path) -> str:
-    import sys
-
     try:
         return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -93,7 +92,10 @@ def _in_editor(title: str, body: str) -> tuple[str, str]:
     Raises:
         ConfigError: there is no editor, it failed, or nothing came back.
     """
-    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ""
+    if not editor and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise ConfigError("there is no terminal to edit in", "Use --title or --body-file, or set EDITOR.")
+    editor = editor or "vi"
     with tempfile.TemporaryDirectory(prefix="hundredfold-edit-") as folder:
         file = Path(folder) / "proposal.md"
         file.write_text(f"{title}\n\n{body}", encoding="utf-8")

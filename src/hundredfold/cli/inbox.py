@@ -59,9 +59,11 @@ def inbox(
     context = where.open()
     if ids:
         return _show(context, ids, by or context.person, json=json)
+    from hundredfold.cli.decide import require_type
     from hundredfold.proposals.inbox import WAITING, as_json, listed, pending_minutes
     from hundredfold.proposals.pages import refresh
 
+    require_type(type_ or "")
     refresh(context.database, context.place.slug, context.place.state)
     entries = listed(
         context.database,

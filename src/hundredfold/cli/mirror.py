@@ -10,6 +10,8 @@ import msgspec
 
 from hundredfold.cli.context import Context, Where
 from hundredfold.cli.output import print_json, say
+from hundredfold.config import MOST_DAYS
+from hundredfold.errors import ConfigError
 
 if TYPE_CHECKING:
     from hundredfold.sources.github.mirror import Synced
@@ -40,6 +42,8 @@ def mirror(
     json
         Print one JSON document a sync.
     """
+    if days is not None and not 0 <= days <= MOST_DAYS:
+        raise ConfigError(f"--days is {days}", f"It must be from 0 (all there are) to {MOST_DAYS}.")
     return asyncio.run(_mirror(where.open(), days, listen=listen, port=port, json=json))
 
 

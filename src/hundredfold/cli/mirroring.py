@@ -140,7 +140,7 @@ class Refresh:
             with showing as tick:
                 done = await synced(self._context, tick)
         except HundredfoldError as error:
-            say(for_terminal(f"the forge's mirror is not up to date: {error} {error.mend}"))
+            say(for_terminal(f"the forge's mirror is not up to date: {error.whole}"))
             return
         for name, why in done.refused.items():
             say(for_terminal(f"the forge's {_name(name)} could not be read: {why}"))
@@ -170,7 +170,7 @@ async def _bring_heads(context: Context, settings: PullsSettings) -> None:
             heads.fetch, chosen.pulls, still_open, git_address(forge), allowed
         )
     except HundredfoldError as error:
-        say(for_terminal(f"the heads of pull requests could not be fetched: {error} {error.mend}"))
+        say(for_terminal(f"the heads of pull requests could not be fetched: {error.whole}"))
         return
     keep_bases(context.database, place.slug, forge.repository, tips)
     for number, why in sorted(done.missing.items()):

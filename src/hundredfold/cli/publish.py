@@ -42,7 +42,15 @@ def publish(
     json
         Print JSON.
     """
-    from hundredfold.cli.decide import exit_code, person_of, print_line, proposal_ids, refresh_pages, tell
+    from hundredfold.cli.decide import (
+        exit_code,
+        followed,
+        person_of,
+        print_line,
+        proposal_ids,
+        refresh_pages,
+        tell,
+    )
     from hundredfold.cli.forge import publisher
     from hundredfold.config import policy_rules
     from hundredfold.proposals.policy import decide_by_rules
@@ -58,9 +66,7 @@ def publish(
         if not json:
             for verdict in decided:
                 print_line(verdict.proposal, verdict.message)
-        published = made.publish(
-            lambda one: None if json else print_line(one.proposal, f"{one.result}: {one.detail}")
-        )
+        published = made.publish(followed(json=json))
         outdated = made.refresh()
     refresh_pages(context)
     tell(context)

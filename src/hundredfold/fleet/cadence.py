@@ -82,7 +82,7 @@ async def watch(
             try:
                 await asyncio.to_thread(lookback.look_back, desk)
             except HundredfoldError as error:
-                desk.board.ended.append(f"outcomes could not be looked at: {error} {error.mend}")
+                desk.board.ended.append(f"outcomes could not be looked at: {error.whole}")
         for name in [one for one in desk.jobs if one in nudged or due.get(one, now + 1) <= now]:
             nudged.discard(name)
             if name in due:
@@ -92,13 +92,13 @@ async def watch(
                 await run.take_in([desk.jobs[name]])
                 at_work = True
             except HundredfoldError as error:
-                desk.board.ended.append(f"{name}: could not look for items: {error} {error.mend}")
+                desk.board.ended.append(f"{name}: could not look for items: {error.whole}")
         if at_work and not await asyncio.to_thread(run.open_items):
             at_work = False
             try:
                 await settled()
             except HundredfoldError as error:
-                desk.board.ended.append(f"what followed a run failed: {error} {error.mend}")
+                desk.board.ended.append(f"what followed a run failed: {error.whole}")
         tick(run)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), WATCH_TICK_S)

@@ -25,6 +25,7 @@ from hundredfold.proposals.record import record_done, record_skip
 from hundredfold.store import attempts, items
 from hundredfold.store.attempts import EXCUSED, KEPT, AttemptRow, AttemptState
 from hundredfold.vocabulary import (
+    SIMULATED,
     AgentTask,
     Answer,
     Ask,
@@ -87,7 +88,7 @@ class Worker:
         except HundredfoldError as error:
             if isinstance(error, UnavailableError | LimitReached | StorageError):
                 self._halt(error)
-            reason = f"{error} {error.mend}".strip()
+            reason = error.whole
         except Exception as error:
             log.exception("the job %s failed on item %s", row.item.job, item)
             reason = f"a fault in the job {row.item.job}: {type(error).__name__}: {error}"
@@ -276,7 +277,7 @@ class Worker:
         except HundredfoldError as error:
             if isinstance(error, UnavailableError | StorageError):
                 self._halt(error)
-            outcome = Outcome(status="failed", error_kind="agent", error=f"{error} {error.mend}".strip())
+            outcome = Outcome(status="failed", error_kind="agent", error=error.whole)
         except Exception as error:
             log.exception("the agent %s failed on attempt %s", route.backend, attempt)
             outcome = Outcome(status="failed", error_kind="agent", error=f"{type(error).__name__}: {error}")
@@ -344,7 +345,7 @@ class Worker:
 
 
 def _simulated(one: Titled) -> Titled:
-    return msgspec.structs.replace(one, title=f"SIMULATED: {one.title}")
+    return msgspec.structs.replace(one, title=f"{SIMULATED}{one.title}")
 
 
 def _final(answer: str) -> TryTaken:

@@ -13,9 +13,7 @@ from hundredfold.payloads import Notice
 from hundredfold.store import notices
 from hundredfold.store.database import Database
 from hundredfold.store.notices import Told
-from hundredfold.vocabulary import Proposal, Receipt
-
-SIMULATED = "SIMULATED: "
+from hundredfold.vocabulary import SIMULATED, Proposal, Receipt
 
 
 class WithNotices:

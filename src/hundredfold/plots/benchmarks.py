@@ -71,16 +71,23 @@ def _draw(axes: Axes, panel: Panel) -> None:
     axes.hlines(panel.before / size, begin - 0.5, panel.at - 0.5, color=ACCENT, linewidth=2)
     axes.hlines(panel.after / size, panel.at - 0.5, until - 0.5, color=BAD, linewidth=2)
     axes.axvline(panel.at - 0.5, color=SOFT, linewidth=0.8, linestyle=(0, (3, 3)))
-    shown = sorted([*values, panel.before / size, panel.after / size])
-    inner = shown[len(shown) // 50 : len(shown) - len(shown) // 50]
-    reach = (inner[-1] - inner[0]) or abs(inner[0]) or 1.0
-    axes.set_ylim(inner[0] - 0.25 * reach, inner[-1] + 0.25 * reach)  # a spike may leave the picture
+    low, high = _in_view(values, panel.before / size, panel.after / size)
+    axes.set_ylim(low, high)
     axes.set_xlim(-1, end)
     _name_commits(axes, panel)
     axes.set_ylabel(unit, parse_math=False)
     change = f"{panel.after / panel.before - 1:+.1%}".replace("-", "−")
     label = panel.name if len(panel.name) <= 44 else f"…{panel.name[-43:]}"
     axes.set_title(f"{label}   {change}", loc="left", fontsize=10, color=INK, parse_math=False)
+
+
+def _in_view(values: Sequence[float], before: float, after: float) -> tuple[float, float]:
+    """The part of the vertical axis that is shown: both medians, of however few points; a spike may leave it."""
+    shown = sorted(values)
+    inner = [*shown[len(shown) // 50 : len(shown) - len(shown) // 50], before, after]
+    low, high = min(inner), max(inner)
+    reach = (high - low) or abs(low) or 1.0
+    return low - 0.25 * reach, high + 0.25 * reach
 
 
 def _name_commits(axes: Axes, panel: Panel) -> None:

@@ -24,13 +24,14 @@ from hundredfold.payloads import (
     Sarif,
 )
 from hundredfold.proposals.sanitise import MAX_BODY, MAX_TITLE, for_forge
-from hundredfold.vocabulary import Proposal
+from hundredfold.vocabulary import SIMULATED, Proposal
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
 MAX_INLINE_BODY = 8_000  # characters of one comment of a review
 MAX_MESSAGE = 10_000  # characters of a commit message
+_SIMULATED = "**Simulated: no model is behind this.**"
 
 _TAG = re.compile(r"<(?=[A-Za-z/])")
 _PICTURE = re.compile(r"!(?=\[)")
@@ -42,13 +43,15 @@ _CLOSING = re.compile(
 
 
 def publishable(proposal: Proposal) -> Proposal:
-    """The proposal with texts that a forge can show.
+    """The proposal with texts that a forge can show; a simulated one says so.
 
     Raises:
         UnavailableError: a patch holds what looks like a secret, which can't be taken out of it.
     """
     title = _line(proposal.title, MAX_TITLE)
     body = markdown(proposal.body)
+    if proposal.title.startswith(SIMULATED):  # of most types the forge shows no title
+        body = f"{_SIMULATED}\n\n{body}"
     if proposal.type == "pull_request":
         title, body = unlinked(title), unlinked(body)
     return msgspec.structs.replace(

@@ -109,7 +109,7 @@ class Publisher:
                 try:
                     one = self._within(row, left) or self._apply(row, begun.get(row.proposal.id), ours)
                 except NotNow as error:
-                    done.append(_told(Published(row.proposal.id, "held", _clear(error)), tell))
+                    done.append(_told(Published(row.proposal.id, "held", error.whole), tell))
                     break
                 done.append(_told(one, tell))
             return done
@@ -130,7 +130,7 @@ class Publisher:
             except Stale as stale:
                 calls = [f"refused as stale: {stale}"]
             except HundredfoldError as error:
-                calls = [f"refused: {_clear(error)}"]
+                calls = [f"refused: {error.whole}"]
             shown.append((row.proposal.id, calls))
         return shown
 
@@ -149,7 +149,7 @@ class Publisher:
                 try:
                     done.append(_told(self._undo(proposal, known.get(proposal)), tell))
                 except NotNow as error:
-                    done.append(_told(Published(proposal, "failed", _clear(error)), tell))
+                    done.append(_told(Published(proposal, "failed", error.whole), tell))
                     break
             return done
 
@@ -235,7 +235,7 @@ class Publisher:
         except Stale as stale:
             return self._not_applied(proposal, key, "stale", str(stale))
         except HundredfoldError as error:
-            return self._not_applied(proposal, key, "failed", _clear(error))
+            return self._not_applied(proposal, key, "failed", error.whole)
         with self.database.write() as connection:
             actions.applied(connection, key, receipt)
             proposals.move(connection, proposal.id, ("approved",), "applied")
@@ -271,7 +271,7 @@ class Publisher:
         except NotNow:
             raise
         except HundredfoldError as error:
-            return Published(proposal, "failed", _clear(error))
+            return Published(proposal, "failed", error.whole)
         with self.database.write() as connection:
             actions.undone(connection, action.id, self.by, residue)
             proposals.move(connection, proposal, ("applied", "failed"), "undone")
@@ -313,7 +313,3 @@ def _told(one: Published, tell: Callable[[Published], None]) -> Published:
 
 def _at(action: actions.ActionRow | None) -> int:
     return action.at_us if action else 0
-
-
-def _clear(error: HundredfoldError) -> str:
-    return f"{error} → {error.mend}" if error.mend else str(error)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from hundredfold.forges.github import marker
-from hundredfold.forges.github.calls import Call, GitHubError
+from hundredfold.forges.github.calls import Call
 from hundredfold.forges.github.marker import Mark
 from hundredfold.forges.github.repo import Repo
 from hundredfold.forges.github.work import Kind, Step, Wanted, kept, unknown
@@ -75,11 +75,7 @@ async def _undo(repo: Repo, step: Step) -> str:
         return ""
     if not _untouched(there, step):
         return f"the comment on #{step.number} was changed since, and stays"
-    try:
-        await repo.client.send(Call("DELETE", repo.path("issues", "comments", there["id"])))
-    except GitHubError as error:
-        if error.status not in (404, 410):
-            raise
+    await repo.remove(Call("DELETE", repo.path("issues", "comments", there["id"])))
     return ""
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from hundredfold.errors import UnavailableError
 from hundredfold.forges.github import comments, marker
-from hundredfold.forges.github.calls import Call, GitHubError
+from hundredfold.forges.github.calls import Call
 from hundredfold.forges.github.marker import Mark
 from hundredfold.forges.github.repo import NEWEST, Repo
 from hundredfold.forges.github.work import Kind, Step, Wanted, kept, unknown
@@ -113,11 +113,7 @@ async def _undo_issue(repo: Repo, step: Step) -> str:
 
 async def _undo_labels(repo: Repo, step: Step) -> str:
     for name in (step.body or {})["labels"]:
-        try:
-            await repo.client.send(Call("DELETE", repo.path("issues", step.number, "labels", name)))
-        except GitHubError as error:
-            if error.status not in (404, 410):
-                raise
+        await repo.remove(Call("DELETE", repo.path("issues", step.number, "labels", name)))
     return ""
 
 

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from hundredfold.errors import UnavailableError
 from hundredfold.forges.github import marker
-from hundredfold.forges.github.calls import Call, GitHubError
+from hundredfold.forges.github.calls import Call
 from hundredfold.forges.github.marker import Mark
 from hundredfold.forges.github.repo import Repo
 from hundredfold.forges.github.work import Kind, Step, Wanted, kept, nothing, unknown
@@ -137,11 +137,8 @@ async def _undo_ref(repo: Repo, step: Step) -> str:
         return ""
     if there != step.expected:
         return f"the branch {step.found_by!r} has other commits now, and stays"
-    try:
-        await repo.client.send(Call("DELETE", repo.path("git", "refs", "heads", *step.found_by.split("/"))))
-    except GitHubError as error:
-        if error.status not in (404, 422):
-            raise
+    call = Call("DELETE", repo.path("git", "refs", "heads", *step.found_by.split("/")))
+    await repo.remove(call, gone=(404, 422))
     return ""
 
 

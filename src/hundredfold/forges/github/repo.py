@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from hundredfold.forges.github.calls import Call, GitHubError, path_of
+from hundredfold.forges.github.calls import Call, GitHubError, Shut, path_of
 from hundredfold.forges.github.client import GitHubClient
 from hundredfold.forges.protocol import Stale
 from hundredfold.forges.subject import Subject, text_digest
 
 NEWEST = 300  # of a list that is searched for what is ours
+GONE = (404, 410)
 
 
 class Repo:
@@ -26,14 +27,49 @@ class Repo:
         return path_of("repos", *self.repository.split("/"), *parts)
 
     async def read(self, *parts: str | int) -> dict[str, Any] | None:
-        """One object; None if there is none, or none any more."""
+        """One object (without parts the repository); None if there is none, or none any more.
+
+        Raises:
+            Shut: the repository itself can't be seen, so nothing is known of what is in it.
+        """
         try:
             found: dict[str, Any] = (await self.client.send(Call("GET", self.path(*parts)))).json()
         except GitHubError as error:
-            if error.status in (404, 410):
-                return None
-            raise
+            if error.status not in GONE:
+                raise
+            if parts:
+                await self._require_seen()
+            return None
         return found
+
+    async def remove(self, call: Call, gone: tuple[int, ...] = GONE) -> None:
+        """Send a DELETE; that there is nothing to delete any more is fine.
+
+        Args:
+            gone: the statuses by which GitHub says so.
+
+        Raises:
+            Shut: as for `read`.
+        """
+        try:
+            await self.client.send(call)
+        except GitHubError as error:
+            if error.status not in gone:
+                raise
+            await self._require_seen()
+
+    async def _require_seen(self) -> None:
+        """A token that lost a private repository, and a wrong name, get the answer that all is gone."""
+        try:
+            await self.client.send(Call("GET", self.path()))
+        except GitHubError as error:
+            if error.status not in (403, *GONE):
+                raise
+            raise Shut(
+                f"{self.repository} can't be seen: GitHub answered {error.status}",
+                "Is [forge] repository right, and may the token still see it?",
+                status=error.status,
+            ) from error
 
     async def entries(self, *parts: str | int, most: int = 0, **query: str) -> AsyncIterator[dict[str, Any]]:
         """The entries of a list, all or the first `most`."""

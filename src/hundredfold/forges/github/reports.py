@@ -10,7 +10,7 @@ import msgspec
 
 from hundredfold.errors import UnavailableError
 from hundredfold.forges.github import marker
-from hundredfold.forges.github.calls import Call, GitHubError
+from hundredfold.forges.github.calls import Call
 from hundredfold.forges.github.marker import Mark
 from hundredfold.forges.github.repo import NEWEST, Repo
 from hundredfold.forges.github.work import Kind, Step, Wanted, kept, unknown
@@ -128,11 +128,7 @@ async def _undo_sarif(repo: Repo, step: Step) -> str:
             repo.path("code-scanning", "analyses", found[0]["id"]),
             query=(("confirm_delete", "true"),),
         )
-        try:
-            await repo.client.send(call)
-        except GitHubError as error:
-            if error.status != 404:
-                raise
+        await repo.remove(call, gone=(404,))
     return f"analyses of {step.before['category']} are left"
 
 

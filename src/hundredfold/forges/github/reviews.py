@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from hundredfold.forges.github import marker
-from hundredfold.forges.github.calls import Call, GitHubError
+from hundredfold.forges.github.calls import Call
 from hundredfold.forges.github.marker import Mark
 from hundredfold.forges.github.repo import Repo
 from hundredfold.forges.github.work import Kind, Step, Wanted, kept
@@ -187,11 +187,7 @@ async def _undo_remark(repo: Repo, step: Step) -> str:
 
 
 async def _remove_remark(repo: Repo, number: int) -> None:
-    try:
-        await repo.client.send(Call("DELETE", repo.path("pulls", "comments", number)))
-    except GitHubError as error:
-        if error.status not in (404, 410):
-            raise
+    await repo.remove(Call("DELETE", repo.path("pulls", "comments", number)))
 
 
 REVIEW = Kind(_find, _undo)

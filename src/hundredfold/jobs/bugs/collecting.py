@@ -47,4 +47,4 @@ def _in_files(root: Path, settings: ReportsSettings) -> Iterator[Seen | Unread]:
             else:
                 yield in_log(partial(lines_of, path), source, settings.excerpt_tokens)
         except SourceError as error:
-            yield Unread(source, f"{error} {error.mend}".strip())
+            yield Unread(source, error.whole)

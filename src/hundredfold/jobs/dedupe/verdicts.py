@@ -190,7 +190,7 @@ def _body(issue: Shown, same: Sequence[Same], target: Shown) -> str:
         other = one.candidate.issue
         out.append(f"**{_name(other)}** ({other.state}): {one.reason}")
         if one.quotes[0]:
-            out.append(f"Here: {_quoted(one.quotes[0])}\n\nThere: {_quoted(one.quotes[1])}")
+            out.append(f"Here:\n\n{_quoted(one.quotes[0])}\n\nThere:\n\n{_quoted(one.quotes[1])}")
     out.append("If that is wrong, say so here: a person decides.")
     return "\n\n".join(out) + "\n"
 

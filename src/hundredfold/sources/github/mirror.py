@@ -60,13 +60,14 @@ class Synced(Struct, frozen=True):
 
 
 class _Newest(Struct):
-    """The cursor of a list that is read from new to old: all up to `until` is known; a pass that began with
-    `top` is at `page`."""
+    """The cursor of a list that is read from new to old: all up to `until` and not older than `floor_us` is
+    known; a pass that began with `top` is at `page`."""
 
     until: int = 0
     page: int = 1
     top: int = 0
     etag: str = ""
+    floor_us: int = 0
 
 
 class _Oldest(Struct):
@@ -239,7 +240,9 @@ class Mirror:
             time_key: the field that is compared with the floor; "" = the list is read to its end once.
             inside: where an answer holds its list, if it is no list itself.
         """
-        at = _Newest(**self._cursor(resource))
+        at = _Newest(**(self._cursor(resource) or {"floor_us": self.floor_us}))
+        if time_key and self._reaches_below(at.floor_us):
+            at = _Newest(floor_us=self.floor_us)
         read = bodies.READERS[resource]
         known = 0
         while True:
@@ -255,12 +258,14 @@ class Mirror:
             if at.page == 1:
                 at.top, at.etag = max(keys, default=at.until), answer.etag
             rows = [row for row in rows if not time_key or getattr(row, time_key) >= self.floor_us]
+            if sum(getattr(row, key) > at.until for row in rows) < sum(one > at.until for one in keys):
+                at.floor_us = self.floor_us  # what is older was left out
             known += len(rows)
             over = len(entries) < PAGE or min(keys) < at.until or len(rows) < len(entries)
             at = (
-                _Newest(at.top, 1, at.top, at.etag)
+                _Newest(at.top, 1, at.top, at.etag, at.floor_us)
                 if over
-                else _Newest(at.until, at.page + 1, at.top, at.etag)
+                else _Newest(at.until, at.page + 1, at.top, at.etag, at.floor_us)
             )
             self._keep(resource, rows, at)
             self._tick(
@@ -272,12 +277,14 @@ class Mirror:
     async def _commits(self, branch: str) -> None:
         """Commits of the default branch: what the new head has that the known one has not."""
         state = self._cursor("commits")
+        if self._reaches_below(floor_us := state.get("floor_us", 0)):
+            state, floor_us = {}, self.floor_us
         call = Call("GET", self._root + path_of("branches", branch))
         answer = await self.client.send(call, etag=state.get("etag", ""))
         if answer.unchanged:
             return
         head, old = str(answer.json()["commit"]["sha"]), state.get("head", "")
-        if old and old != head and await self._compared(old, head, answer.etag):
+        if old and old != head and await self._compared(_Head(old, floor_us=floor_us), head, answer.etag):
             return
         query = (
             (("sha", head), ("since", bodies.time_text(self.floor_us))) if self.floor_us else (("sha", head),)
@@ -287,30 +294,36 @@ class Mirror:
             rows = [bodies.commit(one) for one in page.json()]
             self._keep("commits", rows, _Head())
             self._tick("commits", self._read["commits"], 0)
-        self._keep("commits", [], _Head(head, answer.etag))
+        self._keep("commits", [], _Head(head, answer.etag, self.floor_us))
 
-    async def _compared(self, old: str, head: str, etag: str) -> bool:
+    def _reaches_below(self, floor_us: int) -> bool:
+        """Whether more days are wanted now than when everything down to `floor_us` was read."""
+        return self.floor_us < floor_us - LAG_US
+
+    async def _compared(self, old: _Head, head: str, etag: str) -> bool:
         """Read what came since `old`; False if that is no longer an ancestor."""
-        call = Call("GET", self._root + path_of("compare", f"{old}...{head}"))
+        call = Call("GET", self._root + path_of("compare", f"{old.head}...{head}"))
         try:
             async for page in self.client.pages(call):
                 found = page.json()
                 if found["status"] not in ("ahead", "identical"):
                     return False
-                self._keep("commits", [bodies.commit(one) for one in found["commits"]], _Head(old))
+                self._keep("commits", [bodies.commit(one) for one in found["commits"]], old)
         except GitHubError as error:
             if error.status not in (404, 422):
                 raise
             return False
-        self._keep("commits", [], _Head(head, etag))
+        self._keep("commits", [], _Head(head, etag, old.floor_us))
         return True
 
 
 class _Head(Struct):
-    """The cursor of commits: the head that is known, and the ETag of the branch that said so."""
+    """The cursor of commits: the head that is known down to `floor_us`, and the ETag of the branch that said
+    so."""
 
     head: str = ""
     etag: str = ""
+    floor_us: int = 0
 
 
 _PULLS = (("state", "all"), ("sort", "updated"), ("direction", "desc"))
