@@ -82,7 +82,7 @@ def _draw(axes: Axes, panel: Panel) -> None:
 
 
 def _in_view(values: Sequence[float], before: float, after: float) -> tuple[float, float]:
-    """The part of the vertical axis that is shown: both medians, of however few points; a spike may leave it."""
+    """The vertical axis as it is shown: with both medians, of however few points; a spike may leave it."""
     shown = sorted(values)
     inner = [*shown[len(shown) // 50 : len(shown) - len(shown) // 50], before, after]
     low, high = min(inner), max(inner)
