@@ -5,6 +5,8 @@ A slow client slows the provider's stream down, through both sockets' buffers; n
 
 from __future__ import annotations
 
+import time
+
 import aiohttp
 from aiohttp import web
 from msgspec import Struct
@@ -30,6 +32,7 @@ HOP_BY_HOP = frozenset(
     }
 )
 
+LONGEST_EXCHANGE_S = 6 * 3600.0
 _NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 _BROKEN = (aiohttp.ClientError, ConnectionError)
 
@@ -108,11 +111,13 @@ async def pass_unmetered(
 ) -> web.StreamResponse:
     """Pass on a call that uses no tokens."""
     response: web.StreamResponse | None = None
+    until_s = time.monotonic() + LONGEST_EXCHANGE_S
     try:
         answer = await call.send(provider, dialect)
         try:
             response = await _begin(request, answer, False)
             async for chunk in answer.content.iter_any():
+                _in_time(until_s)
                 await response.write(chunk)
             await response.write_eof()
         finally:
@@ -156,10 +161,12 @@ async def _pass_body(
 ) -> None:
     """Pass the body on. A stream's chunks go on at once; of a body that is read at its end the last chunk
     waits for the row. An answer in a content encoding, though none was asked for, is passed whole."""
+    until_s = time.monotonic() + LONGEST_EXCHANGE_S
     encoding = answer.headers.get("Content-Encoding", "").strip().lower()
     readable, plain = opener(encoding), encoding in ("", "identity")
     held = b""
     async for chunk in answer.content.iter_any():
+        _in_time(until_s)
         if plain:
             chunk = reader.feed(chunk)
         elif readable is not None:
@@ -168,15 +175,25 @@ async def _pass_body(
             held, chunk = chunk, held
         elif reader.reading.complete and not exchange.done:
             exchange.answered(answer.status, reader.reading)
-        if chunk:
+        if answer.content.at_eof():
+            held = chunk + held  # in one write with what ends the answer
+        elif chunk:
             await response.write(chunk)
     rest = reader.end()
     if plain:
         held += rest
     exchange.answered(answer.status, reader.reading)
-    if held:
-        await response.write(held)
-    await response.write_eof()
+    await response.write_eof(held)
+
+
+def _in_time(until_s: float) -> None:
+    """Checked as bytes come: a timer of each exchange costs more, and silence has its own limit.
+
+    Raises:
+        TimeoutError: the exchange has taken too long.
+    """
+    if time.monotonic() > until_s:
+        raise TimeoutError
 
 
 def _hang_up(request: web.BaseRequest, response: web.StreamResponse) -> web.StreamResponse:

@@ -68,7 +68,7 @@ class Proxy:
             message = "Too many requests are in flight."
             return error_response(dialect, Problem(503, "server_error", "gateway_busy", message))
         try:
-            async with asyncio.timeout(UPLOAD_S):
+            async with asyncio.timeout(None if request.content.is_eof() else UPLOAD_S):
                 raw = await request.read()
         except web.HTTPRequestEntityTooLarge:
             return error_response(dialect, _TOO_LARGE)

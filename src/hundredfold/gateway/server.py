@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import logging.handlers
 import os
@@ -47,6 +48,8 @@ LAST_REQUESTS_S = 5.0
 LAST_FLUSH_S = 10.0
 IDLE_CHECK_S = 1.0
 PORT_WAIT_S = 5.0
+#: some 10 MB of them, were none freed without
+GARBAGE_OBJECTS = 20_000
 LOG_BYTES = 4 * 1024 * 1024
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
@@ -139,6 +142,7 @@ class _Gateway:
         port = listening.getsockname()[1]
         started_s = psutil.Process().create_time()
         self._state.write_address(Address(port=port, pid=os.getpid(), started_s=started_s))
+        _spare_the_collector()
         log.info("listening on http://%s:%d, process %d", HOST, port, os.getpid())
         while not ended.is_set() and not self._idle():
             with contextlib.suppress(TimeoutError):
@@ -172,6 +176,14 @@ class _Gateway:
             return _nothing_here()
         self._last_word_s = time.monotonic()
         return await self._proxy.forward(request, granted, path)
+
+
+def _spare_the_collector() -> None:
+    """Have Python look for garbage in cycles seldom, and never among what was there at the start: most of a
+    request is freed without, and the looking took an eighth of the gateway's time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_OBJECTS, *gc.get_threshold()[1:])
 
 
 def _nothing_here() -> web.Response:

@@ -14,7 +14,6 @@ from hundredfold.gateway.settings import GatewayConfig, Upstream
 from hundredfold.refusals import QUOTA_CODES, pause_asked
 
 CONNECT_S = 30.0
-LONGEST_EXCHANGE_S = 6 * 3600.0
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 300.0
 #: what asks for a pause; 529 is Anthropic's "overloaded"
@@ -34,9 +33,7 @@ class Provider:
         self._key = key
         self._base_url = told.base_url.rstrip("/")
         self._throttles = 0
-        self._timeout = aiohttp.ClientTimeout(
-            total=LONGEST_EXCHANGE_S, sock_connect=CONNECT_S, sock_read=silence_s
-        )
+        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=silence_s)
         self._session: aiohttp.ClientSession | None = None
 
     @property

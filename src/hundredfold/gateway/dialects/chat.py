@@ -23,8 +23,8 @@ from hundredfold.vocabulary import Tier, Usage
 
 _OPAQUE = re.compile(rb'"(?:image_url|file_id|file_data|web_search_options)"\s*:')
 _AUDIO = re.compile(rb'"input_audio"\s*:')
-_ANY = re.compile(rb"data:")
-_TELLING = re.compile(rb'"usage"\s*:\s*\{|"error"\s*:\s*\{|\[DONE\]')
+_ANY = (re.compile(rb"data:"),)
+_TELLING = tuple(map(re.compile, (rb'"usage"\s*:\s*\{', rb'"error"\s*:\s*\{', rb"\[DONE\]")))
 
 
 class _Asked(Struct):
@@ -128,7 +128,7 @@ class StreamReader:
         self.withholds = withholds
         self.reading = Reading()
         self._scanner = EventScanner(_ANY, self._is_report)
-        self._filter = EventFilter(self._is_unasked)
+        self._filter = EventFilter(_ANY, lambda event: self._is_report(data_of(event)))
 
     def feed(self, chunk: bytes) -> bytes:
         """Take the next bytes."""
@@ -149,12 +149,6 @@ class StreamReader:
             self._scanner.end()
         return b""
 
-    def _is_unasked(self, event: bytes) -> bool:
-        if not self._scanner.wanted.search(event):
-            return False
-        data = data_of(event)
-        return bool(data) and self._is_report(data)
-
     def _is_report(self, data: bytes) -> bool:
         """Read an event; whether it is the extra chunk that only says what was used."""
         reading = self.reading
@@ -171,7 +165,7 @@ class StreamReader:
             return False
         _take(reading, chunk)
         if reading.response_id:
-            self._scanner.wanted = _TELLING
+            self._scanner.marks = self._filter.marks = _TELLING
         reading.complete = chunk.error is not None
         if chunk.usage is None:
             return False

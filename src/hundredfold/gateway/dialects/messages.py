@@ -31,7 +31,7 @@ _OWN_TOOLS = re.compile(
     rb'"type"\s*:\s*"(?:web_search|web_fetch|code_execution|tool_search|mcp|compact)_|"mcp_servers"\s*:'
 )
 _ADVISOR = re.compile(rb'"type"\s*:\s*"advisor_')
-_TELLING = re.compile(rb'"type"\s*:\s*"(?:message_start|message_delta|message_stop|error)"')
+_TELLING = (re.compile(rb'"type"\s*:\s*"(?:message_start|message_delta|message_stop|error)"'),)
 _SPEEDS: dict[Tier, str] = {"fast": "fast", "standard": "standard", "flex": "standard", "batch": "standard"}
 _ERROR_TYPES = {
     402: "billing_error",

@@ -21,7 +21,7 @@ from hundredfold.gateway.dialects.whole import BodyReader
 from hundredfold.vocabulary import Tier, Usage
 
 _OPAQUE = re.compile(rb'"(?:item_reference|file_id|file_url|file_data|image_url|input_audio)"')
-_TELLING = re.compile(rb'"(?:response\.(?:completed|incomplete|failed|created)|error)"')
+_TELLING = (re.compile(rb'"(?:response\.(?:completed|incomplete|failed|created)|error)"'),)
 _TERMINAL = frozenset({"response.completed", "response.incomplete", "response.failed", "error"})
 
 
