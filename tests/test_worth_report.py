@@ -344,3 +344,16 @@ def test_names_from_outside_reach_no_terminal_or_page_unescaped(past: History) -
 def test_wrong_settings_are_named(wrong: dict[str, Any], says: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=says):
         assumptions(Settings(worth=WorthSettings(**wrong)), tmp_path)
+
+
+def test_work_that_was_all_taken_back_is_told_so_and_known_to_be(past: History) -> None:
+    made_ = [past.proposal(past.attempt(), state="applied") for _ in range(20)]
+    follow(past.database, PROJECT)
+    for proposal in made_:
+        stood(past, proposal, "reverted", 1)
+    found = made(past)
+    [one] = found.real.verdicts
+    text = "\n".join(page(found))
+    assert "Nothing that was accepted stands: no value would pay for it" in text and "None was acc" not in text
+    [survival] = [bar for bar in one.bars if bar.name == "survival"]
+    assert one.survival.effective == 20 and survival.high_input < 0.2, "twenty of twenty went: that is known"

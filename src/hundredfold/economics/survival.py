@@ -50,6 +50,10 @@ class Curve(Struct, frozen=True):
         seen = sum(count for when, count in self.censored if when >= days)
         return seen + sum(step.ended for step in self.steps if step.days > days)
 
+    def gone(self, days: float) -> int:
+        """How many were taken back by then."""
+        return sum(step.ended for step in self.steps if step.days <= days)
+
     def at(self, days: float) -> float | None:
         """The estimated share that stands for longer than `days`; None if nobody was followed so long."""
         if not self.of or (days > self.longest and (not self.steps or self.steps[-1].estimate > 0)):

@@ -220,6 +220,7 @@ def draw_swings(axes: Axes, shown: WorthFigure) -> None:
         )  # fmt: skip
     axes.axvline(shown.swings_base, color=INK, linewidth=1.2)
     axes.set_yticks([])
+    axes.locator_params(axis="x", nbins=4)  # amounts are long
     axes.set_ylim(min(0.4, len(shown.swings) - 4.6), len(shown.swings) + 0.7)
     axes.xaxis.set_major_formatter(lambda value, _: f"−${-value:,.0f}" if value < 0 else f"${value:,.0f}")
 

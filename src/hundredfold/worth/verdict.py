@@ -97,7 +97,7 @@ def survival_of(line: Line, horizon: int) -> Survival:
         days = curve.longest
         estimate = curve.at(days)
     error = curve.standard_error(days)
-    effective = float(curve.standing(days))
+    effective = float(curve.standing(days) + curve.gone(days))
     if estimate is not None and error:
         effective = estimate * (1 - estimate) / error**2
     return Survival(estimate, curve.interval(days), days, horizon, curve.of, curve.ended, effective)

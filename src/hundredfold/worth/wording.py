@@ -239,7 +239,8 @@ def verdict_sentences(one: Verdict) -> Iterator[str]:
         )
         yield f"Rests on {rests}; tokens at {BASE}."
     else:
-        yield f"None was accepted: no value would pay for it. Rests on {rests}."
+        none = "Nothing that was accepted stands" if one.line.accepted else "None was accepted"
+        yield f"{none}: no value would pay for it. Rests on {rests}."
     if one.value.likely is not None and one.required is not None:
         yield f"Break-even value of one that stands: {money(one.required)}."
     if one.survival.estimate is not None and one.survival.days < one.survival.horizon:
