@@ -354,6 +354,8 @@ def test_work_that_was_all_taken_back_is_told_so_and_known_to_be(past: History) 
     found = made(past)
     [one] = found.real.verdicts
     text = "\n".join(page(found))
-    assert "Nothing that was accepted stands: no value would pay for it" in text and "None was acc" not in text
+    assert (
+        "Nothing that was accepted stands: no value would pay for it" in text and "None was acc" not in text
+    )
     [survival] = [bar for bar in one.bars if bar.name == "survival"]
     assert one.survival.effective == 20 and survival.high_input < 0.2, "twenty of twenty went: that is known"
