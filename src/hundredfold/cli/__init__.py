@@ -68,7 +68,7 @@ def application() -> App:
 
     app = App(
         name="hundredfold",
-        default_parameter=Parameter(negative=()),
+        default_parameter=Parameter(negative=(), show_default=_default_text),
         help=WHAT_IT_IS,
         version=__version__,
         help_format="plaintext",  # Markdown would cost every call of help 0.1 s of imports
@@ -77,6 +77,12 @@ def application() -> App:
         for name, where, what in commands:
             app.command(f"hundredfold.cli.{where}", name=name, help=what)
     return app
+
+
+def _default_text(value: object) -> str | None:
+    """A default as help shows it; one that is nothing (no text, no list, a switch that is off) is not shown."""
+    shown = value or (isinstance(value, int | float) and value is not False)
+    return str(value) if shown else None
 
 
 def main() -> None:
