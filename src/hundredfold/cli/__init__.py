@@ -80,7 +80,7 @@ def application() -> App:
 
 
 def _default_text(value: object) -> str | None:
-    """A default as help shows it; one that is nothing (no text, no list, a switch that is off) is not shown."""
+    """A default as help shows it; one that is nothing (no text, no list, a switch off) is not shown."""
     shown = value or (isinstance(value, int | float) and value is not False)
     return str(value) if shown else None
 

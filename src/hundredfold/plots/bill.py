@@ -76,7 +76,7 @@ def _columns(axes: Axes, shown: BillFigure) -> None:
     axes.set_xlim(-0.7, len(shown.days) - 0.3)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _dollars(value)))
     if len(shown.parts) > 1:
-        legend = axes.legend(loc="upper left", ncols=min(4, len(shown.parts)), bbox_to_anchor=(-0.01, 1.16))
+        legend = axes.legend(loc="lower left", ncols=min(4, len(shown.parts)), bbox_to_anchor=(-0.01, 1.0))
         for text in legend.get_texts():
             text.set_parse_math(False)
             text.set_fontsize(8.5)

@@ -10,7 +10,7 @@ from hundredfold.plots.bill import BillFigure, Part, Share
 from hundredfold.prices.money import dollars_text
 from hundredfold.usage.overview import Overview
 from hundredfold.usage.pricing import Money
-from hundredfold.usage.spend import Grouping, Line
+from hundredfold.usage.spend import UNKNOWN, Grouping, Line
 from hundredfold.usage.wording import tokens_text
 from hundredfold.vocabulary import PICODOLLARS_PER_DOLLAR
 
@@ -47,7 +47,7 @@ def bill_figure(found: Overview, by_day: Sequence[Line], title: str, below: str,
         shares=tuple(
             (heading, _shares(found.parts[name], money.most, basis))
             for name, heading in _HEADINGS
-            if found.parts[name]
+            if any(line.requests and line.labels[0] != UNKNOWN for line in found.parts[name])
         ),
     )
 
@@ -89,4 +89,4 @@ def _money(line: Line, basis: Basis) -> Money:
 
 
 def _percent(part: int, whole: int) -> str:
-    return f"{part * 1000 // whole / 10} %" if whole else "0 %"
+    return f"{(2000 * part + whole) // (2 * whole) / 10} %" if whole else "0 %"
