@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
@@ -15,11 +16,13 @@ from msgspec.structs import replace
 
 from hundredfold.cli.billforms import plain
 from hundredfold.cli.context import Where
+from hundredfold.cli.export import export
 from hundredfold.cli.period import since_start
 from hundredfold.cli.spend import spend, spend_command
-from hundredfold.errors import ConfigError
+from hundredfold.cli.whatif import whatif
+from hundredfold.errors import ConfigError, RepositoryError, StorageError
 from hundredfold.prices.book import Cost, load_book
-from hundredfold.store.database import Database, now_us
+from hundredfold.store.database import Database, now_us, open_database, sqlite_url
 from hundredfold.store.items import begin_run
 from hundredfold.store.tables.work import attempts
 from hundredfold.usage.ledger import Entry, Ledger
@@ -335,3 +338,29 @@ def test_the_command_bills_this_project_unless_all_are_asked_for(
         assert spend(all_projects=all_projects, days=days, json=True, where=where) == 0
         counted.append(json.loads(capsys.readouterr().out)["real"]["total"]["requests"])
     assert counted == [1, 2, 2]
+
+
+def test_the_bill_of_all_projects_needs_no_repository(
+    tmp_path: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened = open_database(sqlite_url(home / "hundredfold.db"))
+    Ledger(opened).append([entry("1", at_us=now_us())])
+    opened.close()
+    where = Where(repo=tmp_path)
+    assert spend(all_projects=True, json=True, where=where) == 0
+    assert json.loads(capsys.readouterr().out)["real"]["total"]["requests"] == 1
+    assert whatif(all_projects=True, json=True, where=where) == 0
+    assert export(tmp_path / "focus.csv", all_projects=True, where=where) == 0
+    with pytest.raises(RepositoryError) as caught:
+        spend(where=where)
+    assert "--all-projects" in caught.value.mend
+    with pytest.raises(RepositoryError):
+        spend(all_projects=True, where=Where(repo=tmp_path / "typo"))
+
+
+def test_a_file_that_is_no_database_is_said(tmp_path: Path, home: Path) -> None:
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "hundredfold.db").write_bytes(b"this is no database at all " * 100)
+    with pytest.raises(StorageError, match="not a database") as caught:
+        spend(all_projects=True, where=Where(repo=tmp_path))
+    assert "HUNDREDFOLD_DATABASE" in caught.value.mend

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from hundredfold.cli.output import say
-from hundredfold.config import Place, database_url, load_settings, place_of
+from hundredfold.config import Place, data_home, database_url, load_settings, place_of
 from hundredfold.settings import Settings
 
 if TYPE_CHECKING:
@@ -45,6 +45,40 @@ class Where:
         place = place_of(repository.root, settings)
         repository.borrow(place.heads)
         return Context(repository, settings, place)
+
+    def open_bill(self, *, all_projects: bool) -> Context | Everywhere:
+        """As `open`; a bill of all projects needs no repository.
+
+        Raises:
+            RepositoryError, ConfigError: as `open`.
+        """
+        from hundredfold.errors import RepositoryError
+
+        try:
+            return self.open()
+        except RepositoryError as error:
+            if not all_projects:
+                mend = f"{error.mend} The bill of all projects needs none: --all-projects.".lstrip()
+                raise RepositoryError(str(error), mend) from error
+            if not self.repo.is_dir():
+                raise
+            root = self.repo.resolve()
+            return Everywhere(load_settings(root, self.config), Place(root, "", data_home()))
+
+
+@dataclass(frozen=True)
+class Everywhere:
+    """The ledger of all projects, seen from a folder that is none."""
+
+    settings: Settings
+    place: Place
+
+    @cached_property
+    def database(self) -> Database:
+        """The database, created or migrated on first use."""
+        from hundredfold.store.database import open_database
+
+        return open_database(database_url(self.settings, self.place.home))
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def export(
     from hundredfold.prices.book import load_book
     from hundredfold.usage.allocation import allocation_of
 
-    context = where.open()
+    context = where.open_bill(all_projects=all_projects)
     return export_command(
         context.database,
         load_book(price_files(context.settings, context.place.root)),

@@ -56,7 +56,7 @@ def reconcile(
     """
     from hundredfold.prices.book import load_book
 
-    context = where.open()
+    context = where.open_bill(all_projects=True)
     return reconcile_command(
         context.database,
         load_book(price_files(context.settings, context.place.root)),

@@ -93,7 +93,7 @@ def spend(
     from hundredfold.prices.book import load_book
     from hundredfold.usage.allocation import allocation_of
 
-    context = where.open()
+    context = where.open_bill(all_projects=all_projects)
     if run:
         _known_run(context.database, run)
     return spend_command(

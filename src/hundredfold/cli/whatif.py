@@ -94,7 +94,7 @@ def whatif(
     from hundredfold.prices.book import load_book
     from hundredfold.usage.allocation import allocation_of
 
-    context = where.open()
+    context = where.open_bill(all_projects=all_projects)
     book = load_book(price_files(context.settings, context.place.root))
     change = {
         "tier": tier,

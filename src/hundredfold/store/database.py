@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError
 
 from hundredfold.errors import ConfigError, StorageError
 from hundredfold.store.statements import MIGRATIONS as MIGRATIONS
@@ -169,12 +169,15 @@ def _clear_errors(database: Database) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        if not isinstance(error, OperationalError):
+        damaged = type(error) is DatabaseError  # what SQLite says of a file that it can't make sense of
+        if not damaged and not isinstance(error, OperationalError):
             raise
         where = database.engine.url.render_as_string(hide_password=True)
         raise StorageError(
             f"the database {where} refused: {error.orig}",
-            "Check that it is reachable, writable and not full; nothing that was stored is lost.",
+            "Put a copy of it back that is whole, or name another database: HUNDREDFOLD_DATABASE."
+            if damaged
+            else "Check that it is reachable, writable and not full; nothing that was stored is lost.",
         ) from error
 
 
