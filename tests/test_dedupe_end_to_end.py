@@ -78,7 +78,10 @@ def test_without_a_model_candidates_are_listed_and_people_can_rule(make_reposito
     assert "issue 3 and issue 1: score" in page and "Candidates that nobody judged" in page
     found = hundredfold("known", "find", "crash of the login when rotated", "--json", repo=repo).json()
     assert found["by"] == "words" and found["found"][0]["match"]["key"] in ("issue:1", "issue:3")
-    assert hundredfold("known", "never", "1", "3", "--by", "Ada", repo=repo).code == 0
+    nothing = hundredfold("known", "find", " ", repo=repo)
+    assert (nothing.code, "nothing to search for" in nothing.err) == (2, True)
+    kept = hundredfold("known", "never", "1", "3", "--by", "Ada", "--json", repo=repo).json()["kept"]
+    assert (kept["one"], kept["other"], kept["by"]) == ("issue:1", "issue:3", "Ada")
     assert hundredfold("known", "rulings", "--json", repo=repo).json()["rulings"][0]["ruling"] == "never"
     wrong = hundredfold("known", "canonical", "77", repo=repo)
     assert wrong.code == 2 and "there is no issue '77'" in wrong.err

@@ -37,6 +37,8 @@ def find(
     from hundredfold.evidence.similarity.documents import Document
     from hundredfold.jobs.dedupe.candidates import document, key_of
 
+    if not text.strip():
+        raise ConfigError("there is nothing to search for", "Give a title, or an issue's number.")
     context = where.open()
     issues = _issues(context)
     known = _refreshed(context, issues)
@@ -62,7 +64,15 @@ def find(
     return 0
 
 
-def never(one: str, other: str, *, reason: str = "", by: str = "", where: Where = Where()) -> int:  # noqa: B008
+def never(
+    one: str,
+    other: str,
+    *,
+    reason: str = "",
+    by: str = "",
+    json: bool = False,
+    where: Where = Where(),  # noqa: B008
+) -> int:
     """Two issues never belong together.
 
     Parameters
@@ -75,11 +85,21 @@ def never(one: str, other: str, *, reason: str = "", by: str = "", where: Where 
         Why.
     by
         Who says so; default: git's user.name.
+    json
+        Print JSON.
     """
-    return _ruled(where, "never", one, other, reason, by)
+    return _ruled(where, "never", one, other, reason, by, json=json)
 
 
-def always(one: str, other: str, *, reason: str = "", by: str = "", where: Where = Where()) -> int:  # noqa: B008
+def always(
+    one: str,
+    other: str,
+    *,
+    reason: str = "",
+    by: str = "",
+    json: bool = False,
+    where: Where = Where(),  # noqa: B008
+) -> int:
     """Two issues always belong together; no agent is asked.
 
     Parameters
@@ -92,11 +112,20 @@ def always(one: str, other: str, *, reason: str = "", by: str = "", where: Where
         Why.
     by
         Who says so; default: git's user.name.
+    json
+        Print JSON.
     """
-    return _ruled(where, "always", one, other, reason, by)
+    return _ruled(where, "always", one, other, reason, by, json=json)
 
 
-def canonical(one: str, *, reason: str = "", by: str = "", where: Where = Where()) -> int:  # noqa: B008
+def canonical(
+    one: str,
+    *,
+    reason: str = "",
+    by: str = "",
+    json: bool = False,
+    where: Where = Where(),  # noqa: B008
+) -> int:
     """An issue stands for all that say the same.
 
     Parameters
@@ -107,11 +136,13 @@ def canonical(one: str, *, reason: str = "", by: str = "", where: Where = Where(
         Why.
     by
         Who says so; default: git's user.name.
+    json
+        Print JSON.
     """
-    return _ruled(where, "canonical", one, "", reason, by)
+    return _ruled(where, "canonical", one, "", reason, by, json=json)
 
 
-def forget(one: str, other: str = "", *, where: Where = Where()) -> int:  # noqa: B008
+def forget(one: str, other: str = "", *, json: bool = False, where: Where = Where()) -> int:  # noqa: B008
     """Take a ruling back.
 
     Parameters
@@ -120,6 +151,8 @@ def forget(one: str, other: str = "", *, where: Where = Where()) -> int:  # noqa
         An issue's number or name.
     other
         The other one's, for a ruling on two.
+    json
+        Print JSON.
     """
     from hundredfold.store import rulings
 
@@ -127,7 +160,10 @@ def forget(one: str, other: str = "", *, where: Where = Where()) -> int:  # noqa
     keys = _key(one), _key(other) if other else ""
     if not rulings.forget(context.database, context.place.slug, *keys):
         raise ConfigError("there is no such ruling", "`hundredfold known rulings` lists them.")
-    say("Taken back.")
+    if json:
+        print_json({"forgotten": [one for one in keys if one]})
+    else:
+        say("Taken back.")
     return 0
 
 
@@ -172,7 +208,10 @@ def train(*, shipped: bool = False, json: bool = False, where: Where = Where()) 
     context = where.open()
     if shipped:
         _known(context).forget_order()
-        say("The shipped order is used.")
+        if json:
+            print_json({"trained": None})
+        else:
+            say("The shipped order is used.")
         return 0
     issues = _issues(context)
     known = _refreshed(context, issues)
@@ -194,19 +233,25 @@ def train(*, shipped: bool = False, json: bool = False, where: Where = Where()) 
     return 0
 
 
-def refresh(*, anew: bool = False, where: Where = Where()) -> int:  # noqa: B008
+def refresh(*, anew: bool = False, json: bool = False, where: Where = Where()) -> int:  # noqa: B008
     """Bring the index up to date with the issues.
 
     Parameters
     ----------
     anew
         Forget it first.
+    json
+        Print JSON.
     """
     context = where.open()
     if anew:
         _known(context).forget()
-    known = _refreshed(context, _issues(context))
-    say(f"The index is up to date, by {known.by}.")
+    issues = _issues(context)
+    known = _refreshed(context, issues)
+    if json:
+        print_json({"by": known.by, "issues": len(issues)})
+    else:
+        say(f"The index is up to date, by {known.by}.")
     return 0
 
 
@@ -274,7 +319,7 @@ def _key(name: str) -> str:
     return f"issue:{name.strip().lstrip('#')}"
 
 
-def _ruled(where: Where, ruling: Kind, one: str, other: str, reason: str, by: str) -> int:
+def _ruled(where: Where, ruling: Kind, one: str, other: str, reason: str, by: str, *, json: bool) -> int:
     from hundredfold.store import rulings
 
     context = where.open()
@@ -286,5 +331,8 @@ def _ruled(where: Where, ruling: Kind, one: str, other: str, reason: str, by: st
         raise ConfigError(f"{one!r} twice is no pair", "Name two issues.")
     made = rulings.Ruling(_key(one), _key(other) if other else "", ruling, by or context.person, reason)
     rulings.keep(context.database, context.place.slug, made)
-    say("Kept; the next run goes by it.")
+    if json:
+        print_json({"kept": made})
+    else:
+        say("Kept; the next run goes by it.")
     return 0

@@ -79,9 +79,7 @@ def since_start(text: str, now: datetime) -> int | None:
             first = date.fromisoformat(text)
         return _us(first, now.tzinfo or UTC)
     except (ValueError, OverflowError) as error:
-        raise ConfigError(
-            f"{text!r} is no first day of a bill", 'Write it like 2026-11-01, 30d or "ever".'
-        ) from error
+        raise ConfigError(f"{text!r} is no first day", 'Write it like 2026-11-01, 30d or "ever".') from error
 
 
 def zone_of(name: str) -> tzinfo:
