@@ -79,3 +79,8 @@ def test_no_bill_is_wider_than_the_terminal_or_loses_its_sum(
 ) -> None:
     rows = shown([a_line(name, dollars=dollars) for name, dollars in named], width, by=("model",))
     assert all(len(row) <= width for row in rows) and "$6,510.00" in rows[-1]
+
+
+def test_a_line_of_which_nothing_has_a_price_is_not_shown_as_free() -> None:
+    rows = shown([a_line("new", dollars=0, requests=5, unpriced=5), a_line("gpt-5.4")], 100, ("model",))
+    assert " unpriced " in rows[2] and "$3.00" in rows[3]

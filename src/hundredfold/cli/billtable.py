@@ -27,6 +27,12 @@ WHOLE_LABEL = 13
 NARROWEST_BAR, WIDEST_BAR = 6, 24
 PRICE, BILLED = "list price", "billed"
 
+
+def _amount(money: Money) -> str:
+    """The money; where no request of a line has a price, that it has none."""
+    return "unpriced" if money.unpriced and not money.most else interval_text(money.least, money.most)
+
+
 #: in the order they are shown; `_WORTH` says in which order they are given room
 _COLUMNS: dict[str, Callable[[Line], str]] = {
     "requests": lambda line: f"{line.requests:,}",
@@ -36,7 +42,7 @@ _COLUMNS: dict[str, Callable[[Line], str]] = {
     "output": lambda line: tokens_text(line.usage.output),
     "reasoning": lambda line: tokens_text(line.usage.reasoning),
     "unpriced": lambda line: f"{line.money.unpriced:,}" if line.money.unpriced else "",
-    PRICE: lambda line: interval_text(line.money.least, line.money.most),
+    PRICE: lambda line: _amount(line.money),
     BILLED: lambda line: interval_text(line.billed.least, line.billed.most),
 }
 _WORTH = ("requests", "unpriced", "output", "input", "cached", "failed", "reasoning")
