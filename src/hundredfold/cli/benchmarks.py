@@ -223,6 +223,8 @@ def _table(examined: list[Examined]) -> None:
         table.add_row(*cells)
     console().print(table)
     say("noise: robust sigma; shows: the least step that twenty points on each side show")
+    if gone := sum(one.left_out for one in examined):
+        say(f"left out: {gone:,} values that are zero, negative or no numbers (--json says of which series)")
 
 
 def _plot(examined: list[Examined], file: Path) -> None:

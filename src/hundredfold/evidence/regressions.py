@@ -124,7 +124,7 @@ def _usable(series: Series, newest: int) -> Examined:
     gone = len(kept) - len(points)
     why = ""
     if len(kept) < changepoints.FEWEST:
-        why = f"{len(kept)} points are too few; {changepoints.FEWEST} are needed"
+        why = f"too few points: {len(kept)} of the {changepoints.FEWEST} needed"
     elif gone > GAPS_MOST * len(kept):
         why = f"{gone} of {len(kept)} values are zero, negative or no numbers: ratios mean nothing there"
     return Examined(series, points, left_out=gone, why_not=why)
