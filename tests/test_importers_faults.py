@@ -129,21 +129,21 @@ def test_a_log_that_grows_while_it_is_read(
     sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = rollout(tmp_path, [*HEAD, record(3, "resp_0", wire(1, 0, 1))])
-    really, more = os.read, iter(range(1, 60))
+    really, more = os.pread, iter(range(1, 60))
 
-    def grow(fd: int, size: int) -> bytes:
+    def grow(fd: int, size: int, offset: int) -> bytes:
         if (number := next(more, None)) is not None:
             added = record(4, f"resp_{number}", wire(1, 0, 1)) + b"\n"
             with path.open("ab") as file:
                 file.write(added[:100])
                 file.flush()
-                data = really(fd, size)
+                data = really(fd, size, offset)
                 file.write(added[100:])
             return data
-        return really(fd, size)
+        return really(fd, size, offset)
 
     with monkeypatch.context() as patched:
-        patched.setattr(os, "read", grow)
+        patched.setattr(os, "pread", grow)
         take_in(sqlite_database, tmp_path)
     take_in(sqlite_database, tmp_path)
     assert len(used(sqlite_database)) == 60

@@ -17,6 +17,13 @@ _worded = re.compile(rf"({'|'.join(_WORDS.values())})([0-9a-f]+)").fullmatch
 
 def shortened(key: str) -> bytes:
     """The key as bytes."""
+    if key.startswith("resp_"):  # as most keys do, so this is the quick way of what is below
+        digits = key[5:]
+        try:
+            raw = bytes.fromhex(digits)
+        except ValueError:
+            return _PLAIN + key.encode()
+        return b"\1" + raw if raw and raw.hex() == digits else _PLAIN + key.encode()
     found = _worded(key)
     if found is None or len(found[2]) % 2:
         return _PLAIN + key.encode()

@@ -8,8 +8,9 @@ both, with `?` for values.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from hundredfold.store.database import Database
 
+_MOST_VALUES = 999
 MIGRATIONS = Path(__file__).with_name("migrations")
 #: how every connection to SQLite is set up
 PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=30000")
@@ -41,8 +43,23 @@ class Statements(Protocol):
     def run(self, statement: str, values: Sequence[Any] = ()) -> int:
         """Execute, and how many rows it touched."""
 
-    def many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+    def many(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
         """Execute once for each of the rows."""
+
+
+def insert(table: str, names: Sequence[str], rows: int = 1) -> str:
+    """The statement that inserts so many rows at once, with a value for each of the names."""
+    one = f"({', '.join('?' for _ in names)})"
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES {', '.join([one] * rows)}"  # noqa: S608
+
+
+def insert_all(statements: Statements, table: str, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Insert rows, as many of them at once as a statement of SQLite before 3.32 may have values."""
+    at_once = _MOST_VALUES // len(names)
+    whole = len(rows) - len(rows) % at_once
+    parts = (rows[start : start + at_once] for start in range(0, whole, at_once))
+    statements.many(insert(table, names, at_once), (tuple(chain.from_iterable(part)) for part in parts))
+    statements.many(insert(table, names), rows[whole:])
 
 
 class Store(Protocol):
@@ -137,7 +154,7 @@ class _Quick:
     def run(self, statement: str, values: Sequence[Any] = ()) -> int:
         return self._connection.execute(statement, values).rowcount
 
-    def many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+    def many(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
         self._connection.executemany(statement, rows)
 
     def close(self) -> None:
@@ -174,6 +191,6 @@ class _Wrapped:
     def run(self, statement: str, values: Sequence[Any] = ()) -> int:
         return self._connection.exec_driver_sql(self._spelt(statement), tuple(values)).rowcount
 
-    def many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
-        if rows:
-            self._connection.exec_driver_sql(self._spelt(statement), [tuple(row) for row in rows])
+    def many(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
+        if values := [tuple(row) for row in rows]:
+            self._connection.exec_driver_sql(self._spelt(statement), values)

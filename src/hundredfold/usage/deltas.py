@@ -47,20 +47,17 @@ class Deltas:
         """Rows became current."""
         edges, sums = self._edges, self._sums
         for row in rows:
-            _, _, _, status, at_us, attempt, booking, route, *counts = row
-            input_, cached, write, write_1h, output, reasoning, *floors = counts
-            kinds = (  # 1 plain input, 2 cached, 4 written for minutes, 8 written for an hour, 16 output
-                (input_ > cached + write)
-                + 2 * (cached > 0)
-                + 4 * (write > write_1h)
-                + 8 * (write_1h > 0)
-                + 16 * (output > 0)
-            )
+            _, _, _, status, at_us, attempt, booking, route, input_, cached, write, *counts = row
+            write_1h, output, reasoning, *floors = counts
+            # 1 plain input, 2 cached, 4 written for minutes, 8 written for an hour, 16 output
+            kinds = (input_ > cached + write) + (2 if cached else 0) + (16 if output else 0)
+            if write:
+                kinds += 4 * (write > write_1h) + 8 * (write_1h > 0)
             band = bisect_left(edges, input_)
             key = (at_us // QUARTER_US, attempt or NONE, booking, route, status, band, kinds)
             there = sums.get(key)
             if there is None:
-                there = sums[key] = [1, *counts[:6], 0, 0]
+                there = sums[key] = [1, input_, cached, write, write_1h, output, reasoning, 0, 0]
             else:
                 there[0] += 1
                 there[1] += input_

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from hundredfold.usage.importers.protocol import (
+    CLOSES,
+    NO_OBJECT,
     Complain,
     Found,
     Place,
@@ -28,8 +32,10 @@ from hundredfold.usage.importers.protocol import (
     Thread,
     Threads,
     at_us,
+    closed,
     impossible,
     possible,
+    row_key,
 )
 from hundredfold.usage.importers.totals import NOTHING, Chain, Total, difference
 from hundredfold.vocabulary import Tier, digest
@@ -41,10 +47,16 @@ TIERS: dict[str, Tier] = {"priority": "fast", "fast": "fast", "flex": "flex", "b
 _TIME = rb'"timestamp":"[^"\\]*"'
 _OTHER = rb'"payload":\{"type":"(?!token_count"|thread_settings_applied")'
 _LINES = rb'(?!event_msg"|token_usage_record"|turn_context"|session_meta")'
-_SKIP = rb'\{(?:%b,)?(?:%b|"type":"(?:event_msg",(?:%b,)?%b|%b))' % (_TIME, _OTHER, _TIME, _OTHER, _LINES)
+_skip = re.compile(rb'\{(?:%b,)?(?:%b|"type":"(?:event_msg",(?:%b,)?%b|%b))' % (_TIME, _OTHER, _TIME, _OTHER, _LINES)).match
+#: most lines begin with a time of this length, whose string ends there
+_TIMED = len('{"timestamp":"2026-11-01T10:00:00.000Z')
+_ITEM = b'","type":"response_item"'
+_SAID = len(_ITEM)
+_TOTAL = b'","type":"event_msg","payload":{"type":"token_count"'
+_EVENT, _RECORD = _TOTAL[:_SAID], b'","type":"token_usage_record"'[:_SAID]
 
 
-class _Tokens(Struct):
+class _Tokens(Struct, gc=False):
     input_tokens: int = 0
     cached_input_tokens: int = 0
     cache_write_input_tokens: int = 0
@@ -52,19 +64,18 @@ class _Tokens(Struct):
     reasoning_output_tokens: int = 0
 
 
-class _Info(Struct):
+class _Info(Struct, gc=False):
     total_token_usage: _Tokens | None = None
 
 
-class _Settings(Struct):
+class _Settings(Struct, gc=False):
     model: str | None = None
     service_tier: str | UnsetType | None = UNSET
 
 
-class _Payload(Struct):
+class _Payload(Struct, gc=False):
     """The fields that matter of every kind of line."""
 
-    type: str = ""
     response_id: str = ""
     turn_id: str = ""
     usage: _Tokens | None = None
@@ -80,17 +91,17 @@ class _Payload(Struct):
     cli_version: str | None = None
 
 
-class _Line(Struct):
+class _Line(Struct, gc=False):
     timestamp: str = ""
     type: str = ""
     payload: _Payload | None = None
 
 
-class _Kind(Struct):
+class _Kind(Struct, gc=False):
     type: str = ""
 
 
-class _Source(Struct):
+class _Source(Struct, gc=False):
     subagent: Any = None
 
 
@@ -116,6 +127,9 @@ class _State(Struct):
     last_us: int = 0
 
 
+#: when, where in the file, who takes it and with what
+_Event = tuple[int, int, Callable[..., None], tuple[Any, ...]]
+
 _line = msgspec.json.Decoder(_Line)
 _kind = msgspec.json.Decoder(_Kind)
 _source = msgspec.json.Decoder(_Source)
@@ -126,7 +140,6 @@ class Codex:
     """`LogFormat` for Codex rollouts."""
 
     name = "codex"
-    skip = re.compile(_SKIP)
 
     def homes(self) -> list[Path]:
         """See `LogFormat.homes`."""
@@ -140,74 +153,106 @@ class Codex:
         """See `LogFormat.is_log`."""
         return name.endswith(".jsonl")
 
-    def parser(self, path: str, state: bytes, threads: Threads, complain: Complain) -> Rollout:
+    def parser(
+        self, path: str, state: bytes, threads: Threads, places: Places, complain: Complain
+    ) -> Rollout:
         """See `LogFormat.parser`."""
-        return Rollout(path, state, threads, complain)
+        return Rollout(path, state, threads, places, complain)
 
 
 class Rollout:
     """`Parser` for one rollout. Lines are put in the order of their times before they are counted."""
 
-    def __init__(self, path: str, state: bytes, threads: Threads, complain: Complain) -> None:
+    def __init__(
+        self, path: str, state: bytes, threads: Threads, places: Places, complain: Complain
+    ) -> None:
         self._state = _state.decode(state) if state else _State()
-        self._name = Path(path).name
-        self._threads, self._complain = threads, complain
-        self._events: list[tuple[int, int, _Payload, str]] = []
+        self._name = path.rpartition("/")[2]
+        self._threads, self._places, self._complain = threads, places, complain
+        self._events: list[_Event] = []
         self._recorded = self._state.counts == "records"
-        self._places = Places()
         self._place = -1  # the number of where requests are made now; -1 if that is to be found out
-        self._rows: dict[str, Row] = {}
+        self._rows: dict[bytes, Row] = {}
         self._chain: Chain | None = None
-        self._thread_key = ""
+        self._thread_key = b""
+
+    def block(self, base: int, block: bytes) -> int:
+        """See `Parser.block`. Most lines are told by what follows upon their time, if that is one string."""
+        find, count, line, skips, position = block.find, block.count, self.line, self.skips, 0
+        while (end := find(b"\n", position)) >= 0:
+            behind = position + _TIMED
+            said = block[behind : behind + _SAID]
+            if said == _ITEM:
+                counts = count(b'"', position, behind) != 3
+            elif said == _EVENT and block[behind : behind + len(_TOTAL)] == _TOTAL:
+                counts = not self._recorded or count(b'"', position, behind) != 3
+            else:
+                counts = said == _RECORD or not skips(block, position)
+            if counts:
+                line(base + position, block[position:end])
+            elif block[end - 1] != CLOSES and not closed(block, end):
+                self._complain(base + position, NO_OBJECT)
+            position = end + 1
+        return position
+
+    def skips(self, begun: bytes, position: int = 0) -> bool:
+        """See `Parser.skips`."""
+        return _skip(begun, position) is not None
 
     def line(self, offset: int, line: bytes) -> None:
         """See `Parser.line`."""
-        if self._recorded and line.find(b'"token_count"', 0, 120) >= 0:
-            return
         try:
             read = _line.decode(line)
         except msgspec.DecodeError as error:
             self._unreadable(offset, line, error)
             return
-        payload = read.payload
+        kind, payload = read.type, read.payload
         if payload is None:
             return
-        if read.type == "token_usage_record":
+        take: Callable[..., None]
+        said: tuple[Any, ...]
+        if kind == "token_usage_record":
             self._recorded = True
-            if payload.usage is None:
+            usage = payload.usage
+            if usage is None:
                 self._complain(offset, "a token_usage_record without usage")
                 return
-        elif read.type == "session_meta":
-            self._begin(payload)
-            return
-        elif read.type == "event_msg":
-            if payload.thread_settings is None and (
-                payload.info is None or not payload.info.total_token_usage
-            ):
+            take = self._record
+            said = (payload.response_id, payload.turn_id, _total(usage), usage.cache_write_input_tokens)
+        elif kind == "event_msg":
+            settings, info = payload.thread_settings, payload.info
+            if info is not None and info.total_token_usage is not None:
+                if self._recorded:
+                    return
+                take, said = self._total, (_total(info.total_token_usage),)
+            elif settings is not None:
+                take, said = self._settle, (settings.model, None, settings.service_tier)
+            else:
                 return
-        elif read.type != "turn_context":
+        elif kind == "turn_context":
+            take, said = self._settle, (payload.model, payload.cwd, UNSET)
+        else:
+            if kind == "session_meta":
+                self._begin(payload)
             return
         try:
-            self._events.append((at_us(read.timestamp), offset, payload, read.type))
+            self._events.append((at_us(read.timestamp), offset, take, said))
         except (ValueError, OverflowError):
             self._complain(offset, f"the time {read.timestamp[:40]!r} can't be read")
 
     def end(self) -> Found:
         """See `Parser.end`."""
-        self._events.sort(key=lambda event: event[:2])
-        for at, offset, payload, kind in self._events:
-            if kind == "token_usage_record":
-                self._record(at, offset, payload)
-            elif payload.info is not None:
-                self._total(at, offset, payload.info)
-            else:
-                self._settle(payload)
+        self._events.sort(key=itemgetter(0, 1))
+        for at, offset, take, said in self._events:
+            take(at, offset, *said)
         threads: list[Thread] = self._chain.record() if self._chain else []
         rows = list(self._rows.values())
-        return Found(rows, self._places.found, msgspec.msgpack.encode(self._state), threads)
+        return Found(rows, msgspec.msgpack.encode(self._state), threads)
 
     def _unreadable(self, offset: int, line: bytes, error: msgspec.DecodeError) -> None:
         """Complain, unless the line is of a kind that does not count anyway."""
+        if not line.strip():
+            return
         try:
             kind = _kind.decode(line).type
         except msgspec.DecodeError:
@@ -229,26 +274,19 @@ class Rollout:
             state.counts = "records" if state.parent else ""
         self._recorded = self._recorded or state.counts == "records"
 
-    def _settle(self, payload: _Payload) -> None:
+    def _settle(
+        self, at: int, offset: int, model: str | None, cwd: str | None, tier: str | UnsetType | None
+    ) -> None:
+        """What holds from here on."""
         state = self._state
         self._place = -1
-        settings = payload.thread_settings
-        if settings is None:
-            state.model, state.cwd = payload.model or state.model, payload.cwd or state.cwd
-            return
-        state.model = settings.model or state.model
-        if settings.service_tier is not UNSET:
-            state.tier = TIERS.get(settings.service_tier or "", "standard")
+        state.model, state.cwd = model or state.model, cwd or state.cwd
+        if tier is not UNSET:
+            state.tier = TIERS.get(tier or "", "standard")
 
-    def _record(self, at: int, offset: int, payload: _Payload) -> None:
-        state, usage = self._state, payload.usage
-        assert usage is not None
-        used: Total = (
-            usage.input_tokens,
-            usage.cached_input_tokens,
-            usage.output_tokens,
-            usage.reasoning_output_tokens,
-        )
+    def _record(self, at: int, offset: int, response: str, turn: str, used: Total, write: int) -> None:
+        """A response, and what it used."""
+        state = self._state
         if state.counts != "records":
             before, state.counts = state.counts, "records"
             if before == "" and state.held is not None and difference(state.held[1], state.total) != used:
@@ -256,21 +294,14 @@ class Rollout:
             state.held = None
             if before == "totals" and state.last == used:
                 return  # the total that came with this record was counted when the record was not there yet
-        key = payload.response_id or digest(
-            "codex", state.thread or self._name, payload.turn_id, str(at), str(used)
-        )
-        self._keep(key, at, offset, used, usage.cache_write_input_tokens)
+        key = response or digest("codex", state.thread or self._name, turn, str(at), str(used))
+        self._keep(row_key(key), at, offset, used, write)
 
-    def _total(self, at: int, offset: int, info: _Info) -> None:
-        state, tokens = self._state, info.total_token_usage
-        if tokens is None or state.counts == "records":
+    def _total(self, at: int, offset: int, total: Total) -> None:
+        """What the thread has used so far."""
+        state = self._state
+        if state.counts == "records":
             return
-        total: Total = (
-            tokens.input_tokens,
-            tokens.cached_input_tokens,
-            tokens.output_tokens,
-            tokens.reasoning_output_tokens,
-        )
         if state.counts == "":
             if state.held is None:
                 state.held = (at, total)
@@ -295,27 +326,37 @@ class Rollout:
             state.total = NOTHING
         if self._chain is None:
             self._chain = Chain(state.thread or self._name, state.parent, state.totals, self._threads)
-        name, counted = self._chain.add(total, state.epoch)
+        mark, counted = self._chain.add(total, state.epoch)
         state.totals += 1
         used = difference(total, state.total)
         state.total, state.last, state.last_us = total, used, at
         if not counted:
             if not self._thread_key:
-                self._thread_key = _thread_key(state.thread or self._name)
-            self._keep(self._thread_key + name, at, offset, used, 0)
+                self._thread_key = row_key(_thread_key(state.thread or self._name))
+            self._keep(self._thread_key + mark, at, offset, used, 0)
 
-    def _keep(self, key: str, at: int, offset: int, used: Total, write: int) -> None:
-        state = self._state
+    def _keep(self, key: bytes, at: int, offset: int, used: Total, write: int) -> None:
+        if key in self._rows:
+            return
         counts = (used[0], used[1], write, 0, used[2], used[3])
         if wrong := impossible(*counts):
             self._complain(offset, f"{wrong}; what is possible of it is counted")
             counts = possible(*counts)
         if self._place < 0:
+            state = self._state
             model = state.model or "unknown"
             place = Place(state.provider, "responses", model, state.tier, "", "codex", state.cwd)
             self._place = self._places.number(place)
-        if key not in self._rows:
-            self._rows[key] = (key, self._place, at, *counts)
+        self._rows[key] = (key, self._place, at, *counts)
+
+
+def _total(tokens: _Tokens) -> Total:
+    return (
+        tokens.input_tokens,
+        tokens.cached_input_tokens,
+        tokens.output_tokens,
+        tokens.reasoning_output_tokens,
+    )
 
 
 def _thread_key(thread: str) -> str:

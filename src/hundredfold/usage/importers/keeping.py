@@ -7,14 +7,13 @@ whatever was read first. Rows go in by the order of their keys, which is that of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
-from typing import Any
+from typing import Any, cast
 
 from msgspec import Struct
 
-from hundredfold.store.shortkeys import shortened
-from hundredfold.store.statements import Statements, Store
+from hundredfold.store.statements import Statements, Store, insert, insert_all
 from hundredfold.store.text import storable
 from hundredfold.usage.deltas import UPSERT, Deltas
 from hundredfold.usage.importers.protocol import Place, Row, Thread, merged
@@ -27,6 +26,8 @@ _FLOORS = ("floor_input", "floor_output")
 _BOOKED = ("project", "job", "agent", "person", "payer", "cost_centre", "path", "api_key", "label")
 _ROUTED = ("provider", "dialect", "model", "served_model", "tier", "served_tier", "simulated")
 _NEW = ("key", "provider", "source", "status", "at_us", "attempt", "booking", "route", *_COUNTED)
+#: marks of `_Own`: with 100,000 keys one in 40 others is looked for in vain
+_SLOTS = 1 << 22
 #: keys asked for in one statement; SQLite before 3.32 takes no more values
 _ASKED = 500
 
@@ -64,12 +65,16 @@ class Keeper:
 
     def __init__(self, store: Store, booked: Callable[[Place], Booked], attempt: int | None = None) -> None:
         self._store, self._booked, self._attempt = store, booked, attempt
-        self._ids: dict[Place, tuple[int, int, int]] = {}
-        self._places: dict[Place, int] = {}
-        #: by provider and key: the request, its place's number among `_places` in place of the log's
-        self._rows: dict[str, dict[str, Row]] = {}
+        self._places: list[Place] = []
+        #: of each place, as far as rows of it were kept: the numbers of its provider, booking and route
+        self._ids: list[tuple[int, int, int]] = []
+        #: by provider and key
+        self._rows: dict[str, dict[bytes, Row]] = {}
+        #: of each place, those of its provider
+        self._tables: list[dict[bytes, Row]] = []
         self._cursors: list[Cursor] = []
         self._threads: dict[str, Thread] = {}
+        self._own = _Own()
         self.kept = Kept()
 
     @property
@@ -78,14 +83,16 @@ class Keeper:
         return sum(map(len, self._rows.values()))
 
     def add(self, rows: Iterable[Row], places: Sequence[Place]) -> None:
-        """Collect rows; a request that is there already keeps its largest output and earliest time."""
-        numbers = [self._places.setdefault(place, len(self._places)) for place in places]
-        tables = [self._rows.setdefault(place.provider, {}) for place in places]
-        for key, place, at_us, *counts in rows:
-            row: Row = (key, numbers[place], at_us, *counts)  # type: ignore[assignment]
-            there = tables[place].setdefault(key, row)
+        """Collect rows and places that were not there before; a request that is there already keeps its
+        largest output and earliest time."""
+        self._places += places
+        self._tables += [self._rows.setdefault(place.provider, {}) for place in places]
+        tables = self._tables
+        for row in rows:
+            key, table = row[0], tables[row[1]]
+            there = table.setdefault(key, row)
             if there is not row:
-                tables[place][key] = merged(there, row)
+                table[key] = merged(there, row)
 
     def stand(self, cursor: Cursor, threads: Iterable[Thread]) -> None:
         """Where a file stands whose rows were all added."""
@@ -98,7 +105,7 @@ class Keeper:
         Raises:
             StorageError: the database refused; nothing of it is kept.
         """
-        if not (self._rows or self._cursors):
+        if not self._cursors:
             return
         waiting = self.waiting
         with self._store.transaction() as statements:
@@ -107,29 +114,39 @@ class Keeper:
             _write_threads(statements, self._threads.values())
             _write_cursors(statements, self._cursors)
         self.kept.read += waiting
-        self._rows, self._places, self._cursors, self._threads = {}, {}, [], {}
+        for rows in self._rows.values():
+            rows.clear()
+        self._cursors, self._threads = [], {}
 
     def _keep(self, statements: Statements) -> None:
         _lock(statements)
-        ids = [self._interned(statements, place) for place in self._places]
-        attempt = self._attempt
-        lines: list[_Line] = []
-        for rows in self._rows.values():
-            for key, place, at_us, *counts in rows.values():
-                provider, booking, route = ids[place]
-                raw = shortened(key if key.isascii() and "\0" not in key else storable(key))
-                lines.append((raw, provider, ROLLOUT, SETTLED, at_us, attempt, booking, route, *counts))
-        lines.sort(key=itemgetter(0))
-        there = _there(statements, [line[0] for line in lines])
+        self._ids += [self._interned(statements, place) for place in self._places[len(self._ids) :]]
+        lines = self._lines()
+        there = _there(statements, sorted(self._own.among(statements, [line[0] for line in lines])))
         new, counted, gone = self._reconcile(statements, lines, there) if there else (lines, lines, [])
         self.kept.new += len(new)
-        statements.many(_insert("requests", _NEW), new)
         deltas = Deltas(
             [int(row[0]) for row in statements.all("SELECT over FROM rollup_edges ORDER BY over")]
         )
         deltas.add(counted)
         deltas.take(gone)
         statements.many(UPSERT, list(deltas.rows()))
+        insert_all(statements, "requests", _NEW, sorted(new, key=itemgetter(0)))
+        self._own.add(statements, [line[0] for line in new])
+
+    def _lines(self) -> list[_Line]:
+        """The rows as the ledger has them."""
+        attempt, ids = self._attempt, self._ids
+        lines: list[_Line] = []
+        line = lines.append
+        for rows in self._rows.values():
+            for key, place, at_us, input_, cached, write, write_1h, output, reasoning in rows.values():
+                provider, booking, route = ids[place]
+                line(
+                    (key, provider, ROLLOUT, SETTLED, at_us, attempt, booking, route)
+                    + (input_, cached, write, write_1h, output, reasoning)
+                )
+        return lines
 
     def _reconcile(
         self, statements: Statements, lines: Iterable[_Line], there: dict[_Line, list[_Line]]
@@ -168,16 +185,44 @@ class Keeper:
 
     def _interned(self, statements: Statements, place: Place) -> tuple[int, int, int]:
         """The numbers of the place's provider, booking and route."""
-        found = self._ids.get(place)
-        if found is None:
-            booked = self._booked(place)
-            route = (place.provider, place.dialect, place.model, "", place.tier, place.served_tier, False)
-            found = self._ids[place] = (
-                _number(statements, "providers", ("name",), (place.provider,)),
-                _number(statements, "bookings", _BOOKED, tuple(getattr(booked, one) for one in _BOOKED)),
-                _number(statements, "routes", _ROUTED, route),
-            )
-        return found
+        booked = self._booked(place)
+        route = (place.provider, place.dialect, place.model, "", place.tier, place.served_tier, False)
+        return (
+            _number(statements, "providers", ("name",), (place.provider,)),
+            _number(statements, "bookings", _BOOKED, tuple(getattr(booked, one) for one in _BOOKED)),
+            _number(statements, "routes", _ROUTED, route),
+        )
+
+
+class _Own:
+    """Which keys need not be looked for, as long as the ledger holds nothing but what this import put there.
+
+    A slot is marked for each key of ours, so one without a mark is not there; with a mark it may be.
+    """
+
+    def __init__(self) -> None:
+        self._marks: bytearray | None = bytearray(_SLOTS)
+        self._newest: int | None = None
+
+    def among(self, statements: Statements, keys: Sequence[bytes]) -> Sequence[bytes]:
+        """Those of the keys that may be there."""
+        if _newest(statements) != self._newest:
+            self._marks = None
+        marks = self._marks
+        return keys if marks is None else [key for key in keys if marks[hash(key) % _SLOTS]]
+
+    def add(self, statements: Statements, keys: Iterable[bytes]) -> None:
+        """These keys were put there, after `among` was asked in the same transaction."""
+        marks = self._marks
+        if marks is not None:
+            self._newest = _newest(statements)
+            for key in keys:
+                marks[hash(key) % _SLOTS] = 1
+
+
+def _newest(statements: Statements) -> int | None:
+    """The number of the ledger's newest row; it is append-only."""
+    return cast("int | None", statements.all("SELECT max(seq) FROM requests")[0][0])
 
 
 _GROW = (
@@ -193,18 +238,12 @@ _THERE = (
 def _there(statements: Statements, keys: Sequence[bytes]) -> dict[_Line, list[_Line]]:
     """The rows that the ledger has with these keys, by key and provider."""
     found: dict[_Line, list[_Line]] = {}
-    if not statements.all("SELECT 1 FROM requests LIMIT 1"):
-        return found
     for start in range(0, len(keys), _ASKED):
         some = keys[start : start + _ASKED]
         for row in statements.all(_THERE, (*some, *[b""] * (_ASKED - len(some)))):  # no key is empty
             key = bytes(row[0])
             found.setdefault((key, row[1]), []).append((key, *row[1:]))
     return found
-
-
-def _insert(table: str, names: Sequence[str]) -> str:
-    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' for _ in names)})"  # noqa: S608
 
 
 def _lock(statements: Statements) -> None:
@@ -219,13 +258,13 @@ def _number(statements: Statements, table: str, names: Sequence[str], values: Se
     same = " AND ".join(f"{name} = ?" for name in names)
     query = f"SELECT id FROM {table} WHERE {same}"  # noqa: S608
     if not statements.all(query, stored):
-        statements.run(_insert(table, names) + " ON CONFLICT DO NOTHING", stored)
+        statements.run(insert(table, names) + " ON CONFLICT DO NOTHING", stored)
     return int(statements.all(query, stored)[0][0])
 
 
 def _write_threads(statements: Statements, threads: Iterable[Thread]) -> None:
     statements.many(
-        _insert("import_threads", ("thread", "parent", "counted_from", "chain"))
+        insert("import_threads", ("thread", "parent", "counted_from", "chain"))
         + " ON CONFLICT (thread) DO UPDATE SET chain = excluded.chain, counted_from = excluded.counted_from "
         "WHERE length(excluded.chain) >= length(import_threads.chain)",
         [(storable(one.thread), storable(one.parent), one.counted_from, one.chain) for one in threads],
@@ -237,6 +276,6 @@ def _write_cursors(statements: Statements, cursors: Sequence[Cursor]) -> None:
     quoted = [f'"{name}"' for name in names]
     changed = ", ".join(f"{name} = excluded.{name}" for name in quoted[2:])
     statements.many(
-        _insert("import_cursors", quoted) + f" ON CONFLICT (format, path) DO UPDATE SET {changed}",
+        insert("import_cursors", quoted) + f" ON CONFLICT (format, path) DO UPDATE SET {changed}",
         [tuple(getattr(one, name) for name in names) for one in cursors],
     )

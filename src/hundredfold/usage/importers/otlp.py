@@ -18,7 +18,6 @@ integers are strings).
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,7 @@ from hundredfold.usage.importers.protocol import (
     at_us,
     impossible,
     possible,
+    row_key,
     told_us,
 )
 from hundredfold.vocabulary import Tier, digest
@@ -60,7 +60,6 @@ class Otlp:
     """`LogFormat` for OTLP JSON and JSON lines."""
 
     name = "otlp"
-    skip = re.compile(rb"(?!)")
 
     def homes(self) -> list[Path]:
         """Nobody knows where other systems log."""
@@ -74,24 +73,39 @@ class Otlp:
         """See `LogFormat.is_log`."""
         return name.endswith((".json", ".jsonl", ".ndjson"))
 
-    def parser(self, path: str, state: bytes, threads: Threads, complain: Complain) -> Export:
+    def parser(
+        self, path: str, state: bytes, threads: Threads, places: Places, complain: Complain
+    ) -> Export:
         """See `LogFormat.parser`."""
-        return Export(complain)
+        return Export(places, complain)
 
 
 class Export:
     """`Parser` for one file."""
 
-    def __init__(self, complain: Complain) -> None:
-        self._complain = complain
-        self._places = Places()
+    def __init__(self, places: Places, complain: Complain) -> None:
+        self._places, self._complain = places, complain
         self._rows: dict[tuple[str, str], Row] = {}
         self._skipped = 0
         #: the lines so far of a document that began on the first
         self._document: list[bytes] = []
 
+    def block(self, base: int, block: bytes) -> int:
+        """See `Parser.block`."""
+        position = 0
+        while (end := block.find(b"\n", position)) >= 0:
+            self.line(base + position, block[position:end])
+            position = end + 1
+        return position
+
+    def skips(self, begun: bytes) -> bool:
+        """See `Parser.skips`: any line may count."""
+        return False
+
     def line(self, offset: int, line: bytes) -> None:
         """See `Parser.line`."""
+        if not line.strip():
+            return
         if self._document:
             self._document.append(line)
             return
@@ -129,7 +143,7 @@ class Export:
                     else:
                         self.line(offset, line)
         skipped = {"records without tokens": self._skipped} if self._skipped else {}
-        return Found(list(self._rows.values()), self._places.found, b"", [], skipped)
+        return Found(list(self._rows.values()), b"", [], skipped)
 
     def _object(self, offset: int, value: dict[str, Any]) -> None:
         exported = [
@@ -190,7 +204,7 @@ class Export:
         key = key or digest("otlp", str(at), place.provider, place.model, str(used))
         identity = (key, place.provider)
         if identity not in self._rows:
-            self._rows[identity] = (key, self._places.number(place), at, *used)
+            self._rows[identity] = (row_key(key), self._places.number(place), at, *used)
 
 
 def _offsets(lines: list[bytes]) -> list[int]:

@@ -1,13 +1,12 @@
 """What a log format is to the importer, and the records that flow from its parser to the ledger.
 
-A format finds its files below a home and makes a parser for each. A parser is fed the lines that may count,
-in the order they stand in, and hands out rows at the end of what there is. What it must know to go on later,
+A format finds its files below a home and makes a parser for each. A parser is fed what is new of its file block
+by block, looks into no more lines than it must, and hands out rows at the end of what there is. What it must know to go on later,
 it puts into `state`. Nothing here imports a database: reading may run in a process of its own.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,12 +14,18 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from hundredfold.store.shortkeys import shortened
+from hundredfold.store.text import storable
 from hundredfold.usage.consistency import MOST_TOKENS, consistent
 from hundredfold.vocabulary import Tier, Usage
 
-#: of one request: its response's id; where it was made (an index into `Found.places`); when, in UTC
-#: microseconds; then tokens: input, cached, cache_write, cache_write_1h, output, reasoning
-Row = tuple[str, int, int, int, int, int, int, int, int]
+#: of one request: its key (see `row_key`); where it was made (a number of `Places`); when, in UTC microseconds; then tokens: input, cached, cache_write, cache_write_1h, output, reasoning
+Row = tuple[bytes, int, int, int, int, int, int, int, int]
+
+
+def row_key(text: str) -> bytes:
+    """A request's key as the ledger has it, of its response's id or what else it is known by."""
+    return shortened(storable(text))
 
 
 def merged(one: Row, other: Row) -> Row:
@@ -68,13 +73,12 @@ class Thread(Struct, frozen=True):
 
 
 class Found(Struct):
-    """What a parser read: rows with their places, what of threads is new, and where it stands.
+    """What a parser read: rows, what of threads is new, and where it stands.
 
     `skipped` counts what is no request of a model by reason.
     """
 
     rows: list[Row]
-    places: list[Place]
     state: bytes
     threads: list[Thread] = []
     skipped: dict[str, int] = {}
@@ -82,6 +86,35 @@ class Found(Struct):
 
 Complain = Callable[[int, str], None]
 """Says what is wrong with the line at a byte offset of the file."""
+CLOSES = ord("}")
+NO_OBJECT = "not a JSON object"
+
+
+def closed(block: bytes, end: int) -> bool:
+    """Whether the line whose end is there ends as a JSON object does."""
+    return block[end - 1 : end] == b"}" or block[end - 2 : end] == b"}\r"
+
+
+class Places:
+    """Gives each distinct place of an import a number."""
+
+    def __init__(self) -> None:
+        self._found: list[Place] = []
+        self._numbers: dict[Place, int] = {}
+        self._told = 0
+
+    def number(self, place: Place) -> int:
+        """The place's number."""
+        number = self._numbers.get(place)
+        if number is None:
+            number = self._numbers[place] = len(self._found)
+            self._found.append(place)
+        return number
+
+    def new(self) -> list[Place]:
+        """Those that were found since this was asked last, in the order of their numbers."""
+        told, self._told = self._told, len(self._found)
+        return self._found[told:]
 
 
 class Threads(Protocol):
@@ -97,18 +130,24 @@ class Threads(Protocol):
 class Parser(Protocol):
     """Reads the lines of one file."""
 
+    def block(self, base: int, block: bytes) -> int:
+        """Take the whole lines at the beginning of a block, which begins at `base` of the file; returns how long
+        they are in all."""
+
     def line(self, offset: int, line: bytes) -> None:
-        """Take the next line that may count; it begins at `offset` and has no line end."""
+        """Take one line, which begins at `offset` of the file and has no line end."""
+
+    def skips(self, begun: bytes) -> bool:
+        """Whether a line that begins so certainly does not count."""
 
     def end(self) -> Found:
         """All lines there are have been taken."""
 
 
 class LogFormat(Protocol):
-    """One kind of log. `skip` matches the beginning of lines that certainly don't count."""
+    """One kind of log."""
 
     name: str
-    skip: re.Pattern[bytes]
 
     def homes(self) -> list[Path]:
         """Where this user's logs are if nothing else is said."""
@@ -119,24 +158,10 @@ class LogFormat(Protocol):
     def is_log(self, name: str) -> bool:
         """Whether a file of that name is one."""
 
-    def parser(self, path: str, state: bytes, threads: Threads, complain: Complain) -> Parser:
+    def parser(
+        self, path: str, state: bytes, threads: Threads, places: Places, complain: Complain
+    ) -> Parser:
         """A parser for the file, going on from `state` (b"" at its beginning)."""
-
-
-class Places:
-    """Gives each distinct place a number."""
-
-    def __init__(self) -> None:
-        self.found: list[Place] = []
-        self._numbers: dict[Place, int] = {}
-
-    def number(self, place: Place) -> int:
-        """The place's number."""
-        number = self._numbers.get(place)
-        if number is None:
-            number = self._numbers[place] = len(self.found)
-            self.found.append(place)
-        return number
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -144,9 +169,11 @@ _MICROSECOND = timedelta(microseconds=1)
 _FIRST_US = (datetime(2000, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _END_US = (datetime(2100, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _MINUTE_US = 60_000_000
-#: times stand close together: minutes that were read before, by their text
+#: times stand close together: minutes that were read before by their text, "2026-11-01T10:00:"
 _minutes: dict[str, int] = {}
 _MOST_MINUTES = 4096
+_SECONDS = {f"{number:02}.": number * 1_000_000 for number in range(60)}
+_MILLISECONDS = {f"{number:03}Z": number * 1000 for number in range(1000)}
 
 
 def at_us(text: str) -> int:
@@ -155,11 +182,10 @@ def at_us(text: str) -> int:
     Raises:
         ValueError: it is no time, or one at which no model was asked (`told_us`).
     """
-    minute = _minutes.get(text[:17])
-    if minute is not None and len(text) == 24 and text[19] == "." and text[23] == "Z":
-        seconds, milliseconds = text[17:19], text[20:23]
-        if seconds.isdigit() and milliseconds.isdigit() and seconds < "60":
-            return minute + int(seconds) * 1_000_000 + int(milliseconds) * 1000
+    try:
+        return _minutes[text[:17]] + _SECONDS[text[17:20]] + _MILLISECONDS[text[20:]]
+    except KeyError:
+        pass
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

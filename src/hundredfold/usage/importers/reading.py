@@ -8,20 +8,19 @@ offset of the first that is not is where the next import goes on.
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 
 import msgspec
 from msgspec import Struct
 
-from hundredfold.usage.importers.protocol import Complain
+from hundredfold.usage.importers.protocol import NO_OBJECT, Complain, Parser
 
-BLOCK = 256 * 1024
+#: less than what the C library maps anew for every block, page by page
+BLOCK = 120 * 1024
 #: a line that may count is read up to this length
 MOST_LINE = 64 * 1024 * 1024
 HEAD, TAIL = 1024, 256
-_CLOSES = 0x7D  # "}"
 
 
 class Cursor(Struct, frozen=True):
@@ -68,56 +67,56 @@ def line_numbers(path: str, offsets: Sequence[int]) -> list[int]:
     return numbers
 
 
-def whole_lines(
-    fd: int, offset: int, skip: re.Pattern[bytes], complain: Complain, read: Callable[[int], None]
-) -> Generator[tuple[int, bytes], None, int]:
-    """Each line from `offset` on that `skip` does not match at its beginning, and where it begins.
+def take_lines(fd: int, offset: int, parser: Parser, complain: Complain) -> Iterator[int]:
+    """Have the parser take the lines from `offset` on; each value is the offset behind those taken so far.
 
-    The generator's value is the offset behind the last line taken. A last line without an end is taken if it
-    is a whole JSON value, and is otherwise left for the next time. `read` hears how much was read.
+    A last line without an end is taken if it is a whole JSON value, and is otherwise left for the next time.
     """
-    os.lseek(fd, offset, os.SEEK_SET)
-    skips = skip.match
-    base = offset
-    while block := _block(fd, base):  # a block begins with a line: nothing is put together
-        find = block.find
-        position = 0
-        while (end := find(b"\n", position)) >= 0:
-            if skips(block, position) is None:
-                if end - position > 1 or block[position:end].strip():
-                    yield base + position, block[position:end]
-            elif block[end - 1] != _CLOSES and block[end - 2 : end] != b"}\r":
-                complain(base + position, "not a JSON object")
-            position = end + 1
-        if position:
-            read(position)
-            base += position
-            continue
-        if len(block) == BLOCK and skips(block):
-            length, last = _behind_line(fd, base, block, read)
-            if not last:
-                return base
-            if last != b"}":
-                complain(base, "not a JSON object")
-        else:
-            whole, length = _long_line(fd, base, block, read)
+    while block := os.pread(fd, BLOCK, offset):  # it begins with a line: nothing is put together
+        if taken := parser.block(offset, block):
+            offset += taken
+        elif len(block) == BLOCK and parser.skips(block):
+            length, closed = _behind_line(fd, offset, block)
             if not length:
-                if _is_json(whole):
-                    if skips(whole) is None:
-                        yield base, whole
-                    base += len(whole)
-                return base
-            if len(whole) > MOST_LINE:
-                complain(base, f"a line longer than {MOST_LINE:,} bytes, which is not read")
+                return
+            if not closed:
+                complain(offset, NO_OBJECT)
+            offset += length
+        else:
+            line, length = _whole_line(fd, offset, block)
+            if not length and not _is_json(line):
+                return
+            if len(line) > MOST_LINE:
+                complain(offset, f"a line longer than {MOST_LINE:,} bytes, which is not read")
             else:
-                yield base, whole
-        base += length
-    return base
+                parser.line(offset, line)
+            offset += length or len(line)
+        yield offset
 
 
-def _block(fd: int, offset: int) -> bytes:
-    os.lseek(fd, offset, os.SEEK_SET)
-    return os.read(fd, BLOCK)
+def _behind_line(fd: int, offset: int, begun: bytes) -> tuple[int, bool]:
+    """How long the line that begins there is with its end, 0 if it has none, and whether it ends as an object."""
+    length, last = len(begun), begun[-2:]
+    while block := os.pread(fd, BLOCK, offset + length):
+        end = block.find(b"\n")
+        if end >= 0:
+            return length + end + 1, (last + block[:end]).rstrip(b"\r").endswith(b"}")
+        length += len(block)
+        last = block[-2:]
+    return 0, False
+
+
+def _whole_line(fd: int, offset: int, begun: bytes) -> tuple[bytes, int]:
+    """The line that begins there, and its length with its end: 0 if it has none yet."""
+    parts, length = [begun], len(begun)
+    while block := os.pread(fd, BLOCK, offset + length):
+        end = block.find(b"\n")
+        if length <= MOST_LINE:
+            parts.append(block if end < 0 else block[:end])
+        if end >= 0:
+            return b"".join(parts), length + end + 1
+        length += len(block)
+    return b"".join(parts), 0
 
 
 def _is_json(text: bytes) -> bool:
@@ -129,30 +128,3 @@ def _is_json(text: bytes) -> bool:
     except msgspec.DecodeError:
         return False
     return text.rstrip().endswith(b"}")
-
-
-def _behind_line(fd: int, base: int, begun: bytes, read: Callable[[int], None]) -> tuple[int, bytes]:
-    """How long the begun line is with its end, and its last byte; b"" if it has no end yet."""
-    length, last = len(begun), begun[-2:]
-    while block := _block(fd, base + length):
-        read(len(block))
-        end = block.find(b"\n")
-        if end >= 0:
-            return length + end + 1, (last + block[:end]).rstrip(b"\r")[-1:] or b"\n"
-        length += len(block)
-        last = block[-2:]
-    return length, b""
-
-
-def _long_line(fd: int, base: int, begun: bytes, read: Callable[[int], None]) -> tuple[bytes, int]:
-    """A line that may count and is longer than a block, and its length with its end: 0 if it has none yet."""
-    parts, length = [begun], len(begun)
-    while block := _block(fd, base + length):
-        read(len(block))
-        end = block.find(b"\n")
-        if length <= MOST_LINE:
-            parts.append(block if end < 0 else block[:end])
-        if end >= 0:
-            return b"".join(parts), length + end + 1
-        length += len(block)
-    return b"".join(parts), 0

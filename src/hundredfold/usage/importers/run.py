@@ -20,8 +20,8 @@ from hundredfold.usage.importers.beside import beside
 from hundredfold.usage.importers.booking import Books
 from hundredfold.usage.importers.finding import walk
 from hundredfold.usage.importers.keeping import Keeper, Kept
-from hundredfold.usage.importers.protocol import LogFormat, Place, Row, Thread, Threads, Trouble
-from hundredfold.usage.importers.reading import Cursor, continues, line_numbers, marks, whole_lines
+from hundredfold.usage.importers.protocol import LogFormat, Place, Places, Row, Thread, Threads, Trouble
+from hundredfold.usage.importers.reading import Cursor, continues, line_numbers, marks, take_lines
 
 #: rows of one transaction
 BATCH = 40_000
@@ -46,7 +46,7 @@ class Task(Struct, frozen=True):
 
 
 class Read(Struct):
-    """What one file gave; `cursor` is None if it could not be read."""
+    """What one file gave, and the places that were new with it; `cursor` is None if it could not be read."""
 
     cursor: Cursor | None
     rows: list[Row]
@@ -135,10 +135,10 @@ def _reading(tasks: Sequence[Task], url: str, total: int) -> Iterator[int | Read
     """What the files give, and in between how many bytes were read."""
 
     def read() -> Iterator[int | Read]:
-        known = KnownThreads(url)
+        known, places = KnownThreads(url), Places()
         try:
             for task in tasks:
-                yield from read_file(task, known)
+                yield from read_file(task, known, places)
         finally:
             known.close()
 
@@ -232,10 +232,10 @@ class KnownThreads(Threads):
         return [Thread(thread, parent, start, bytes(chain)) for thread, parent, start, chain in found]
 
 
-def read_file(task: Task, threads: KnownThreads) -> Iterator[int | Read]:
+def read_file(task: Task, threads: KnownThreads, places: Places) -> Iterator[int | Read]:
     """Read what is new in a file: how many bytes were read as it goes, then what they gave."""
     wrong: list[tuple[int, str]] = []
-    untold = read = 0
+    untold = 0
 
     def complain(offset: int, what: str) -> None:
         nonlocal untold
@@ -243,10 +243,6 @@ def read_file(task: Task, threads: KnownThreads) -> Iterator[int | Read]:
             wrong.append((offset, what))
         else:
             untold += 1
-
-    def took(count: int) -> None:
-        nonlocal read
-        read += count
 
     try:
         fd = os.open(task.path, os.O_RDONLY)
@@ -258,18 +254,12 @@ def read_file(task: Task, threads: KnownThreads) -> Iterator[int | Read]:
         cursor = task.cursor
         if cursor is not None and not continues(fd, cursor, about.st_size):
             cursor = None
-        offset = cursor.offset if cursor else 0
-        parser = task.format.parser(task.path, cursor.state if cursor else b"", threads, complain)
-        lines = whole_lines(fd, offset, task.format.skip, complain, took)
-        while True:
-            try:
-                parser.line(*next(lines))
-            except StopIteration as ended:
-                offset = ended.value
-                break
-            if read > _TOLD_EVERY:
-                yield read
-                read = 0
+        told = offset = cursor.offset if cursor else 0
+        parser = task.format.parser(task.path, cursor.state if cursor else b"", threads, places, complain)
+        for offset in take_lines(fd, offset, parser, complain):
+            if offset - told > _TOLD_EVERY:
+                yield offset - told
+                told = offset
         found = parser.end()
         head, tail = marks(fd, offset)
         state = Cursor(
@@ -287,9 +277,9 @@ def read_file(task: Task, threads: KnownThreads) -> Iterator[int | Read]:
         threads.learn(found.threads)
         wrong.sort()
         numbers = line_numbers(task.path, [one[0] for one in wrong])
-        told = [Trouble(task.path, n, what) for n, (_, what) in zip(numbers, wrong, strict=True)]
-        yield read
-        yield Read(state, found.rows, found.places, found.threads, told, untold, found.skipped)
+        troubles = [Trouble(task.path, n, what) for n, (_, what) in zip(numbers, wrong, strict=True)]
+        yield offset - told
+        yield Read(state, found.rows, places.new(), found.threads, troubles, untold, found.skipped)
     except OSError as error:
         yield Read(None, [], [], [], [Trouble(task.path, 0, error.strerror or str(error))], 0, {})
     finally:

@@ -32,20 +32,19 @@ class Chain:
         self._alike = [one for one in relatives if one[1].startswith(bytes(self._known))]
         self._counted_from = there.counted_from if there else 0
 
-    def add(self, total: Total, epoch: int) -> tuple[str, bool]:
+    def add(self, total: Total, epoch: int) -> tuple[bytes, bool]:
         """A total that differs from the one before: a name for it within the thread, and whether a relative
         has counted it."""
-        mark = _mark(total, epoch)
-        raw = mark.to_bytes(_WIDTH, "big")
+        raw = _mark(total, epoch).to_bytes(_WIDTH, "big")
         place = len(self._known)
         self._known += raw
         if not self._alike:
-            return f"{mark:016x}", False
+            return raw, False
         self._alike = [one for one in self._alike if one[1][place : place + _WIDTH] == raw]
         counted = any(place >= start * _WIDTH for start, _ in self._alike)
         if counted and self._counted_from * _WIDTH == place >= self._stored:
             self._counted_from += 1  # who counts a total is decided once
-        return f"{mark:016x}", counted
+        return raw, counted
 
     def record(self) -> list[Thread]:
         """What is to be remembered, if there is anything new."""
