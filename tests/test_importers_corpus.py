@@ -55,9 +55,10 @@ def test_a_corpus_is_read_to_the_token_and_picodollar(
     beside: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Also what was added since, whether one process reads or two."""
+    """Also what was added since, whether one process reads or two, in one transaction or in many."""
     if beside:
         monkeypatch.setattr(run, "BESIDE_BYTES", 1000)
+        monkeypatch.setattr(run, "BATCH", 50)
     corpus = Corpus(tmp_path / "logs", seed, giant=3 * MB, requests_a_session=12)
     corpus.write(8 * MB)
     first = read(sqlite_database, corpus)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from hundredfold.errors import StorageError
 from hundredfold.store.database import Database
 from hundredfold.usage.importers import beside, keeping, reading, run
+from hundredfold.usage.importers.protocol import Place
 from tests.support.logs import (
     context,
     line,
@@ -25,6 +28,7 @@ from tests.support.logs import (
 )
 
 HEAD = [meta(), context(1)]
+PLACE = Place("openai", "responses", "gpt-5.5", "standard", "", "codex")
 
 
 def test_lines_that_cannot_be_read_are_told_and_the_rest_counts(
@@ -200,15 +204,27 @@ def test_a_refused_transaction_keeps_neither_rows_nor_cursors(
     assert take_in(sqlite_database, tmp_path).kept.new == 1
 
 
+def test_each_reading_process_keeps_its_order_whatever_the_size() -> None:
+    def parts(first: int) -> Iterator[run.Read]:
+        for number in range(first, first + 40):
+            row = (b"key", number, 1, 2, 3, 4, 5, 6, 7)
+            yield run.Read(None, [row] * (number % 7) * 5_000, {number: PLACE}, [], [], number, {})
+
+    readers = [partial(parts, first) for first in (0, 1000, 2000)]
+    found = [part for part in beside.beside(readers, run.Read) if isinstance(part, run.Read)]
+    for first, reader in zip((0, 1000, 2000), readers, strict=True):
+        assert [one for one in found if first <= one.untold < first + 1000] == list(reader())
+
+
 def test_a_fault_of_the_reading_process_is_raised_here() -> None:
     def fail() -> object:
         yield 1
         raise ValueError("it broke")
 
-    found = beside.beside(fail, run.Read)  # type: ignore[arg-type]
+    found = beside.beside([fail], run.Read)  # type: ignore[arg-type]
     assert next(found) == 1
     with pytest.raises(RuntimeError, match="it broke"):
         next(found)
-    stopped = beside.beside(lambda: iter(range(10**9)), run.Read)
+    stopped = beside.beside([lambda: iter(range(10**9))], run.Read)
     assert next(stopped) == 0
     stopped.close()  # type: ignore[attr-defined]

@@ -53,7 +53,9 @@ def insert(table: str, names: Sequence[str], rows: int = 1) -> str:
     return f"INSERT INTO {table} ({', '.join(names)}) VALUES {', '.join([one] * rows)}"  # noqa: S608
 
 
-def insert_all(statements: Statements, table: str, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def insert_all(
+    statements: Statements, table: str, names: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> None:
     """Insert rows, as many of them at once as a statement of SQLite before 3.32 may have values."""
     at_once = _MOST_VALUES // len(names)
     whole = len(rows) - len(rows) % at_once

@@ -1,16 +1,17 @@
-"""Running a generator in a process of its own, forked from this one, and having what it yields here.
+"""Running generators in processes of their own, forked from this one, and having what they yield here.
 
-It must not touch what this process has open; what it yields is numbers or records of one type.
+They must not touch what this process has open; what they yield is numbers or records of one type.
 """
 
 from __future__ import annotations
 
 import marshal
 import os
+import select
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -20,44 +21,86 @@ from msgspec import Struct
 Record = TypeVar("Record", bound=Struct)
 #: a pipe's buffer, so that neither side waits for the other at every record
 _PIPE_BYTES = 1024 * 1024
+#: bytes that say how long the value behind them is
+_HEAD = 4
 
 
-def beside(generator: Callable[[], Iterator[int | Record]], kind: type[Record]) -> Iterator[int | Record]:
-    """The same values, made in another process; in this one where the system can't fork.
+def beside(
+    generators: Sequence[Callable[[], Iterator[int | Record]]], kind: type[Record]
+) -> Iterator[int | Record]:
+    """The same values, each generator's in their order, made in other processes.
+
+    Where the system can't fork they are made in this one, one generator after the other.
 
     Raises:
-        RuntimeError: the other process failed; the message is its traceback.
+        RuntimeError: one of the other processes failed; the message is its traceback.
     """
     if not hasattr(os, "fork") or sys.platform == "darwin":  # where frameworks break in forked processes
-        yield from generator()
+        for generator in generators:
+            yield from generator()
         return
-    reader, writer = os.pipe()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    child = os.fork()
-    if child == 0:
-        os.close(reader)
-        _serve(generator, writer)
-    os.close(writer)
-    with suppress(ImportError, AttributeError, OSError):
-        import fcntl
-
-        fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+    helpers: list[_Helper] = []
     try:
-        with os.fdopen(reader, "rb", buffering=_PIPE_BYTES) as stream:
-            while head := stream.read(4):
-                value = marshal.loads(stream.read(int.from_bytes(head, "little")))  # noqa: S302
-                if isinstance(value, str):
-                    raise RuntimeError(f"the reading process failed:\n{value}")
-                yield value if isinstance(value, int) else _record(value, kind)
-        _, status = os.waitpid(child, 0)
-        child = 0
-        if status:
-            raise RuntimeError(f"the reading process ended with {status}")
+        for generator in generators:
+            helpers.append(_Helper(generator, helpers))
+        while running := {one.reader: one for one in helpers if not one.ended}:
+            for reader in select.select(list(running), [], [])[0]:
+                for value in running[reader].arrived():
+                    if isinstance(value, str):
+                        raise RuntimeError(f"the reading process failed:\n{value}")
+                    yield value if isinstance(value, int) else _record(value, kind)
     finally:
-        if child:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
+        for one in helpers:
+            one.close()
+
+
+class _Helper:
+    """One of the other processes, and the end of its pipe that is here."""
+
+    def __init__(self, generator: Callable[[], Iterator[Any]], earlier: Sequence[_Helper]) -> None:
+        self.reader, writer = os.pipe()
+        self.ended = False
+        self._rest = b""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self._process = os.fork()
+        if self._process == 0:
+            for reader in (self.reader, *(one.reader for one in earlier)):
+                os.close(reader)
+            _serve(generator, writer)
+        os.close(writer)
+        with suppress(ImportError, AttributeError, OSError):
+            import fcntl
+
+            fcntl.fcntl(self.reader, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+
+    def arrived(self) -> Iterator[Any]:
+        """The values that are whole by now, after waiting for more to come.
+
+        Raises:
+            RuntimeError: the process ended before it was done.
+        """
+        data = os.read(self.reader, _PIPE_BYTES)
+        if not data:
+            self.ended = True
+            _, status = os.waitpid(self._process, 0)
+            self._process = 0
+            if status:
+                raise RuntimeError(f"the reading process ended with {status}")
+        data, at = self._rest + data, 0
+        while len(data) >= (begin := at + _HEAD) and len(data) >= (
+            end := begin + int.from_bytes(data[at:begin], "little")
+        ):
+            yield marshal.loads(memoryview(data)[begin:end])  # noqa: S302
+            at = end
+        self._rest = data[at:]
+
+    def close(self) -> None:
+        """End the process, if it has not ended."""
+        os.close(self.reader)
+        if self._process:
+            os.kill(self._process, signal.SIGKILL)
+            os.waitpid(self._process, 0)
 
 
 def _serve(generator: Callable[[], Iterator[int | Record]], writer: int) -> None:
@@ -78,7 +121,7 @@ def _serve(generator: Callable[[], Iterator[int | Record]], writer: int) -> None
 
 def _send(stream: Any, value: Any) -> None:
     data = marshal.dumps(value)
-    stream.write(len(data).to_bytes(4, "little"))
+    stream.write(len(data).to_bytes(_HEAD, "little"))
     stream.write(data)
 
 

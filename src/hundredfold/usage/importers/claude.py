@@ -95,6 +95,7 @@ class Claude:
     """`LogFormat` for Claude Code."""
 
     name = "claude"
+    apart = True
 
     def homes(self) -> list[Path]:
         """See `LogFormat.homes`; the environment may name several, with commas."""
@@ -185,9 +186,7 @@ class Session:
             return
         self._complain(offset, f"assistant: {error}")
 
-    def _keep(
-        self, offset: int, at: int, key: str, read: _Line, message: _Message, tokens: _Tokens
-    ) -> None:
+    def _keep(self, offset: int, at: int, key: str, read: _Line, message: _Message, tokens: _Tokens) -> None:
         cached, output = tokens.cache_read_input_tokens or 0, tokens.output_tokens or 0
         write, write_1h, kinds = tokens.cache_creation_input_tokens or 0, 0, tokens.cache_creation
         if kinds is not None:

@@ -47,7 +47,9 @@ TIERS: dict[str, Tier] = {"priority": "fast", "fast": "fast", "flex": "flex", "b
 _TIME = rb'"timestamp":"[^"\\]*"'
 _OTHER = rb'"payload":\{"type":"(?!token_count"|thread_settings_applied")'
 _LINES = rb'(?!event_msg"|token_usage_record"|turn_context"|session_meta")'
-_skip = re.compile(rb'\{(?:%b,)?(?:%b|"type":"(?:event_msg",(?:%b,)?%b|%b))' % (_TIME, _OTHER, _TIME, _OTHER, _LINES)).match
+_skip = re.compile(
+    rb'\{(?:%b,)?(?:%b|"type":"(?:event_msg",(?:%b,)?%b|%b))' % (_TIME, _OTHER, _TIME, _OTHER, _LINES)
+).match
 #: most lines begin with a time of this length, whose string ends there
 _TIMED = len('{"timestamp":"2026-11-01T10:00:00.000Z')
 _ITEM = b'","type":"response_item"'
@@ -140,6 +142,7 @@ class Codex:
     """`LogFormat` for Codex rollouts."""
 
     name = "codex"
+    apart = True
 
     def homes(self) -> list[Path]:
         """See `LogFormat.homes`."""
@@ -163,9 +166,7 @@ class Codex:
 class Rollout:
     """`Parser` for one rollout. Lines are put in the order of their times before they are counted."""
 
-    def __init__(
-        self, path: str, state: bytes, threads: Threads, places: Places, complain: Complain
-    ) -> None:
+    def __init__(self, path: str, state: bytes, threads: Threads, places: Places, complain: Complain) -> None:
         self._state = _state.decode(state) if state else _State()
         self._name = path.rpartition("/")[2]
         self._threads, self._places, self._complain = threads, places, complain
@@ -242,8 +243,9 @@ class Rollout:
 
     def end(self) -> Found:
         """See `Parser.end`."""
-        self._events.sort(key=itemgetter(0, 1))
-        for at, offset, take, said in self._events:
+        events, self._events = self._events, []  # which refer back to this parser
+        events.sort(key=itemgetter(0, 1))
+        for at, offset, take, said in events:
             take(at, offset, *said)
         threads: list[Thread] = self._chain.record() if self._chain else []
         rows = list(self._rows.values())

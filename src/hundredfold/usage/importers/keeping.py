@@ -7,7 +7,7 @@ whatever was read first. Rows go in by the order of their keys, which is that of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, cast
 
@@ -65,13 +65,14 @@ class Keeper:
 
     def __init__(self, store: Store, booked: Callable[[Place], Booked], attempt: int | None = None) -> None:
         self._store, self._booked, self._attempt = store, booked, attempt
-        self._places: list[Place] = []
-        #: of each place, as far as rows of it were kept: the numbers of its provider, booking and route
-        self._ids: list[tuple[int, int, int]] = []
+        #: places by their numbers, which are not kept yet
+        self._places: dict[int, Place] = {}
+        #: of each place that is kept: the numbers of its provider, booking and route
+        self._ids: dict[int, tuple[int, int, int]] = {}
         #: by provider and key
         self._rows: dict[str, dict[bytes, Row]] = {}
         #: of each place, those of its provider
-        self._tables: list[dict[bytes, Row]] = []
+        self._tables: dict[int, dict[bytes, Row]] = {}
         self._cursors: list[Cursor] = []
         self._threads: dict[str, Thread] = {}
         self._own = _Own()
@@ -82,11 +83,11 @@ class Keeper:
         """How many rows are collected and not yet kept."""
         return sum(map(len, self._rows.values()))
 
-    def add(self, rows: Iterable[Row], places: Sequence[Place]) -> None:
+    def add(self, rows: Iterable[Row], places: Mapping[int, Place]) -> None:
         """Collect rows and places that were not there before; a request that is there already keeps its
         largest output and earliest time."""
-        self._places += places
-        self._tables += [self._rows.setdefault(place.provider, {}) for place in places]
+        self._places |= places
+        self._tables |= {number: self._rows.setdefault(one.provider, {}) for number, one in places.items()}
         tables = self._tables
         for row in rows:
             key, table = row[0], tables[row[1]]
@@ -120,7 +121,8 @@ class Keeper:
 
     def _keep(self, statements: Statements) -> None:
         _lock(statements)
-        self._ids += [self._interned(statements, place) for place in self._places[len(self._ids) :]]
+        self._ids |= {number: self._interned(statements, place) for number, place in self._places.items()}
+        self._places = {}
         lines = self._lines()
         there = _there(statements, sorted(self._own.among(statements, [line[0] for line in lines])))
         new, counted, gone = self._reconcile(statements, lines, there) if there else (lines, lines, [])
@@ -142,10 +144,9 @@ class Keeper:
         for rows in self._rows.values():
             for key, place, at_us, input_, cached, write, write_1h, output, reasoning in rows.values():
                 provider, booking, route = ids[place]
-                line(
-                    (key, provider, ROLLOUT, SETTLED, at_us, attempt, booking, route)
-                    + (input_, cached, write, write_1h, output, reasoning)
-                )
+                booked = (attempt, booking, route)
+                used = (input_, cached, write, write_1h, output, reasoning)
+                line((key, provider, ROLLOUT, SETTLED, at_us, *booked, *used))
         return lines
 
     def _reconcile(

@@ -60,6 +60,7 @@ class Otlp:
     """`LogFormat` for OTLP JSON and JSON lines."""
 
     name = "otlp"
+    apart = False
 
     def homes(self) -> list[Path]:
         """Nobody knows where other systems log."""
@@ -73,9 +74,7 @@ class Otlp:
         """See `LogFormat.is_log`."""
         return name.endswith((".json", ".jsonl", ".ndjson"))
 
-    def parser(
-        self, path: str, state: bytes, threads: Threads, places: Places, complain: Complain
-    ) -> Export:
+    def parser(self, path: str, state: bytes, threads: Threads, places: Places, complain: Complain) -> Export:
         """See `LogFormat.parser`."""
         return Export(places, complain)
 

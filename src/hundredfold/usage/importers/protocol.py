@@ -1,8 +1,9 @@
 """What a log format is to the importer, and the records that flow from its parser to the ledger.
 
-A format finds its files below a home and makes a parser for each. A parser is fed what is new of its file block
-by block, looks into no more lines than it must, and hands out rows at the end of what there is. What it must know to go on later,
-it puts into `state`. Nothing here imports a database: reading may run in a process of its own.
+A format finds its files below a home and makes a parser for each. A parser is fed what is new of its file
+block by block, looks into no more lines than it must, and hands out rows at the end of what there is. What
+it must know to go on later, it puts into `state`. Nothing here imports a database: reading may run in a
+process of its own.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from hundredfold.store.text import storable
 from hundredfold.usage.consistency import MOST_TOKENS, consistent
 from hundredfold.vocabulary import Tier, Usage
 
-#: of one request: its key (see `row_key`); where it was made (a number of `Places`); when, in UTC microseconds; then tokens: input, cached, cache_write, cache_write_1h, output, reasoning
+#: of one request: its key (see `row_key`); where it was made (a number of `Places`); when, in UTC
+#: microseconds; then tokens: input, cached, cache_write, cache_write_1h, output, reasoning
 Row = tuple[bytes, int, int, int, int, int, int, int, int]
 
 
@@ -96,25 +98,26 @@ def closed(block: bytes, end: int) -> bool:
 
 
 class Places:
-    """Gives each distinct place of an import a number."""
+    """Gives each distinct place a number: of so many readers each counts on from its own one, in steps."""
 
-    def __init__(self) -> None:
-        self._found: list[Place] = []
+    def __init__(self, reader: int = 0, readers: int = 1) -> None:
+        self._next, self._step = reader, readers
         self._numbers: dict[Place, int] = {}
-        self._told = 0
+        self._new: dict[int, Place] = {}
 
     def number(self, place: Place) -> int:
         """The place's number."""
         number = self._numbers.get(place)
         if number is None:
-            number = self._numbers[place] = len(self._found)
-            self._found.append(place)
+            number = self._numbers[place] = self._next
+            self._new[number] = place
+            self._next += self._step
         return number
 
-    def new(self) -> list[Place]:
-        """Those that were found since this was asked last, in the order of their numbers."""
-        told, self._told = self._told, len(self._found)
-        return self._found[told:]
+    def new(self) -> dict[int, Place]:
+        """Those that were found since this was asked last, by their numbers."""
+        new, self._new = self._new, {}
+        return new
 
 
 class Threads(Protocol):
@@ -131,8 +134,8 @@ class Parser(Protocol):
     """Reads the lines of one file."""
 
     def block(self, base: int, block: bytes) -> int:
-        """Take the whole lines at the beginning of a block, which begins at `base` of the file; returns how long
-        they are in all."""
+        """Take the whole lines at the beginning of a block, which begins at `base` of the file; returns how
+        long they are in all."""
 
     def line(self, offset: int, line: bytes) -> None:
         """Take one line, which begins at `offset` of the file and has no line end."""
@@ -145,9 +148,11 @@ class Parser(Protocol):
 
 
 class LogFormat(Protocol):
-    """One kind of log."""
+    """One kind of log. `apart`: a request in it is in no log of another format that is so too, so it does not
+    matter which of them is read first."""
 
     name: str
+    apart: bool
 
     def homes(self) -> list[Path]:
         """Where this user's logs are if nothing else is said."""
@@ -158,9 +163,7 @@ class LogFormat(Protocol):
     def is_log(self, name: str) -> bool:
         """Whether a file of that name is one."""
 
-    def parser(
-        self, path: str, state: bytes, threads: Threads, places: Places, complain: Complain
-    ) -> Parser:
+    def parser(self, path: str, state: bytes, threads: Threads, places: Places, complain: Complain) -> Parser:
         """A parser for the file, going on from `state` (b"" at its beginning)."""
 
 

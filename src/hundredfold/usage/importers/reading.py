@@ -95,7 +95,7 @@ def take_lines(fd: int, offset: int, parser: Parser, complain: Complain) -> Iter
 
 
 def _behind_line(fd: int, offset: int, begun: bytes) -> tuple[int, bool]:
-    """How long the line that begins there is with its end, 0 if it has none, and whether it ends as an object."""
+    """How long the line that begins there is with its end (0 if it has none), and if it ends as an object."""
     length, last = len(begun), begun[-2:]
     while block := os.pread(fd, BLOCK, offset + length):
         end = block.find(b"\n")

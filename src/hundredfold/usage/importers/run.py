@@ -2,7 +2,7 @@
 
 A file that is as it was is not opened. Of one that has grown only the new lines are read; one that was moved
 is known by its inode; one that was rewritten is read anew, and what the ledger has of it stays. Where much is
-new, a second process reads while this one writes.
+new, other processes read, one a format, while this one writes.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import gc
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct, field
@@ -27,7 +28,7 @@ from hundredfold.usage.importers.reading import Cursor, continues, line_numbers,
 BATCH = 40_000
 #: troubles of one file that are told with their line; the rest is counted
 MOST_TOLD = 20
-#: with more new bytes than this a second process reads
+#: with more new bytes than this other processes read
 BESIDE_BYTES = 48 * 1024 * 1024
 _SIGNED = (1 << 63) - 1
 _TOLD_EVERY = 16 * 1024 * 1024
@@ -50,7 +51,7 @@ class Read(Struct):
 
     cursor: Cursor | None
     rows: list[Row]
-    places: list[Place]
+    places: dict[int, Place]
     threads: list[Thread]
     troubles: list[Trouble]
     untold: int
@@ -133,16 +134,25 @@ def _import(
 
 def _reading(tasks: Sequence[Task], url: str, total: int) -> Iterator[int | Read]:
     """What the files give, and in between how many bytes were read."""
+    if total <= BESIDE_BYTES:
+        return _read_files(tasks, url, Places())
+    parts = [tasks]
+    if all(task.format.apart for task in tasks):
+        names = sorted({task.format.name for task in tasks})
+        parts = [[task for task in tasks if task.format.name == name] for name in names]
+    readers = [
+        partial(_read_files, part, url, Places(number, len(parts))) for number, part in enumerate(parts)
+    ]
+    return beside(readers, Read)
 
-    def read() -> Iterator[int | Read]:
-        known, places = KnownThreads(url), Places()
-        try:
-            for task in tasks:
-                yield from read_file(task, known, places)
-        finally:
-            known.close()
 
-    return beside(read, Read) if total > BESIDE_BYTES else read()
+def _read_files(tasks: Sequence[Task], url: str, places: Places) -> Iterator[int | Read]:
+    known = KnownThreads(url)
+    try:
+        for task in tasks:
+            yield from read_file(task, known, places)
+    finally:
+        known.close()
 
 
 def _cursors(store: Store) -> dict[tuple[str, str], Cursor]:
@@ -247,7 +257,7 @@ def read_file(task: Task, threads: KnownThreads, places: Places) -> Iterator[int
     try:
         fd = os.open(task.path, os.O_RDONLY)
     except OSError as error:
-        yield Read(None, [], [], [], [Trouble(task.path, 0, error.strerror or str(error))], 0, {})
+        yield Read(None, [], {}, [], [Trouble(task.path, 0, error.strerror or str(error))], 0, {})
         return
     try:
         about = os.fstat(fd)
@@ -256,7 +266,8 @@ def read_file(task: Task, threads: KnownThreads, places: Places) -> Iterator[int
             cursor = None
         told = offset = cursor.offset if cursor else 0
         parser = task.format.parser(task.path, cursor.state if cursor else b"", threads, places, complain)
-        for offset in take_lines(fd, offset, parser, complain):
+        for behind in take_lines(fd, offset, parser, complain):
+            offset = behind
             if offset - told > _TOLD_EVERY:
                 yield offset - told
                 told = offset
@@ -281,6 +292,6 @@ def read_file(task: Task, threads: KnownThreads, places: Places) -> Iterator[int
         yield offset - told
         yield Read(state, found.rows, places.new(), found.threads, troubles, untold, found.skipped)
     except OSError as error:
-        yield Read(None, [], [], [], [Trouble(task.path, 0, error.strerror or str(error))], 0, {})
+        yield Read(None, [], {}, [], [Trouble(task.path, 0, error.strerror or str(error))], 0, {})
     finally:
         os.close(fd)
