@@ -221,7 +221,7 @@ def test_a_fault_of_the_reading_process_is_raised_here() -> None:
         yield 1
         raise ValueError("it broke")
 
-    found = beside.beside([fail], run.Read)  # type: ignore[arg-type]
+    found = beside.beside([fail], run.Read)  # type: ignore[list-item]
     assert next(found) == 1
     with pytest.raises(RuntimeError, match="it broke"):
         next(found)
