@@ -136,31 +136,27 @@ async def test_cancelling_kills_everything(holds: BubblewrapSandbox, tree: Path)
     assert await _gone("745.25")
 
 
-async def test_killing_our_process_kills_the_command(tree: Path) -> None:
-    """bubblewrap 0.8 has been seen to leave its init behind, seldom, when we are killed; such a command is
-    ended by the next sweep (test_workspaces_pool.py). It must not be the rule."""
-    for _ in range(3):
-        if await _dies_with_us(tree):
-            return
-    raise AssertionError("the command outlived us three times in a row")
-
-
-async def _dies_with_us(tree: Path) -> bool:
+@pytest.mark.parametrize("pause_s", [0.0, 0.05, 0.15])
+async def test_killing_our_process_kills_its_commands_and_those_just_being_set_up(
+    tree: Path, pause_s: float
+) -> None:
     script = (
         "import asyncio, sys; from pathlib import Path\n"
         "from hundredfold.workspaces.sandbox import find_sandbox\n"
-        "run = find_sandbox().run(('sleep', '755.25'), Path(sys.argv[1]), writable=False, timeout_s=600)\n"
-        "asyncio.run(run)"
+        "def run(): return find_sandbox().run(\n"
+        "    ('sleep', '755.25'), Path(sys.argv[1]), writable=False, timeout_s=600)\n"
+        "async def many(): await asyncio.gather(*(run() for _ in range(20)))\n"
+        "asyncio.run(many())"
     )
     with subprocess.Popen([sys.executable, "-c", script, str(tree)]) as process:
         await comes(lambda: _alive("755.25"))
+        await asyncio.sleep(pause_s)
         process.kill()
-    if await _gone("755.25"):
-        return True
-    for left in psutil.process_iter(["cmdline"]):
-        if "755.25" in (left.info["cmdline"] or []):
-            left.kill()
-    return False
+    left = not await _gone("755.25")
+    for one in psutil.process_iter(["cmdline"]):
+        if "755.25" in (one.info["cmdline"] or []):
+            one.kill()
+    assert not left
 
 
 async def test_output_memory_files_and_processes_are_bounded(tree: Path) -> None:

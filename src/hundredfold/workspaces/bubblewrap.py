@@ -38,7 +38,13 @@ _ETC = (
     "ssl",
 )
 
-#: limits the kernel itself enforces, set by the sandbox's first shell: blocks of 512 bytes, then KiB
+#: The sandbox's first shell. Its standard input is the lifeline: at its end the shell's process group is killed,
+#: which is the sandbox's own. `--die-with-parent` alone asks the kernel for a signal at its parent's death and
+#: does not look whether the parent is dead already, so what was being set up just then stayed for ever.
+_ON_THE_LIFELINE = (
+    "exec 3<&0 </dev/null; { while read -r _; do :; done; kill -9 0; } <&3 >/dev/null 2>&1 3<&- & exec 3<&-; "
+)
+#: limits the kernel itself enforces: blocks of 512 bytes, then KiB
 _LIMITED = (
     "ulimit -c 0; ulimit -f {file}; ulimit -v {memory}; "
     "ulimit -u {processes} 2>/dev/null || ulimit -p {processes} 2>/dev/null; "
@@ -123,8 +129,9 @@ def workspace_arguments(workspace: Path, view: GitView, *, writable: bool) -> li
 
 
 def limited(argv: Sequence[str], bounds: Bounds) -> list[str]:
-    """`argv` behind a shell that sets the kernel's limits and then becomes it."""
-    script = _LIMITED.format(
+    """`argv` behind a shell that ties it to the lifeline, sets the kernel's limits and then becomes it. It must
+    be started as the leader of a session of its own."""
+    script = _ON_THE_LIFELINE + _LIMITED.format(
         file=bounds.file // 512, memory=bounds.address_space // 1024, processes=bounds.processes
     )
     return ["/bin/sh", "-c", script, "sh", *argv]

@@ -81,6 +81,7 @@ async def execute(
     timeout_s: float,
     bounds: Bounds,
     descriptors: Sequence[int] = (),
+    stdin: int = asyncio.subprocess.DEVNULL,
 ) -> Ended:
     """Run `argv` to its end, at most `timeout_s` seconds. Standard error is merged into the output.
 
@@ -92,7 +93,7 @@ async def execute(
         *argv,
         cwd=cwd,
         env=environment,
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=stdin,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         start_new_session=True,

@@ -88,7 +88,7 @@ class BubblewrapSandbox:
         Raises:
             UnavailableError: bubblewrap can't be started.
         """
-        with self._command(argv, workspace, writable=writable) as (line, descriptors):
+        with self._command(argv, workspace, writable=writable) as (line, descriptors), _lifeline() as stdin:
             try:
                 ended = await execute(
                     line,
@@ -97,6 +97,7 @@ class BubblewrapSandbox:
                     timeout_s=timeout_s,
                     bounds=self.bounds,
                     descriptors=descriptors,
+                    stdin=stdin,
                 )
             except OSError as error:
                 raise UnavailableError(f"{self.program} can't be started: {error.strerror}", MEND) from error
@@ -134,9 +135,17 @@ class BubblewrapSandbox:
             script = (python, "-I", "-S", "-c", _PROBE, json.dumps(asked))
             with self._command(script, own, writable=True) as (line, descriptors):
                 try:
-                    done = subprocess.run(
-                        line, env={}, pass_fds=descriptors, capture_output=True, timeout=_PROBE_S, check=False
-                    )
+                    with _lifeline() as stdin:
+                        done = subprocess.run(
+                            line,
+                            env={},
+                            stdin=stdin,
+                            start_new_session=True,
+                            pass_fds=descriptors,
+                            capture_output=True,
+                            timeout=_PROBE_S,
+                            check=False,
+                        )
                 except (OSError, subprocess.TimeoutExpired) as error:
                     return f"{self.program} did not run: {error}"
         if done.returncode != 0:
@@ -180,6 +189,17 @@ def examine(read: tuple[Path, ...] = ()) -> tuple[BubblewrapSandbox | None, str]
     sandbox = BubblewrapSandbox(program, read)
     wrong = sandbox.probe()
     return (None, wrong) if wrong else (sandbox, f"{program}: holds")
+
+
+@contextmanager
+def _lifeline() -> Iterator[int]:
+    """The reading end of a pipe that ends with the block, or with us: see `bubblewrap.limited`."""
+    reading, writing = os.pipe()
+    try:
+        yield reading
+    finally:
+        os.close(reading)
+        os.close(writing)
 
 
 def _result(argv: tuple[str, ...], ended: Ended) -> CommandResult:
