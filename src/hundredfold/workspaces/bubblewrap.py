@@ -38,9 +38,9 @@ _ETC = (
     "ssl",
 )
 
-#: The sandbox's first shell. Its standard input is the lifeline: at its end the shell's process group is killed,
-#: which is the sandbox's own. `--die-with-parent` alone asks the kernel for a signal at its parent's death and
-#: does not look whether the parent is dead already, so what was being set up just then stayed for ever.
+#: The sandbox's first shell. Its standard input is the lifeline: at its end the shell's process group, the
+#: sandbox's own, is killed. `--die-with-parent` alone asks the kernel for a signal at its parent's death and does
+#: not look whether the parent is dead already, so what was being set up just then stayed for ever.
 _ON_THE_LIFELINE = (
     "exec 3<&0 </dev/null; { while read -r _; do :; done; kill -9 0; } <&3 >/dev/null 2>&1 3<&- & exec 3<&-; "
 )
@@ -129,8 +129,8 @@ def workspace_arguments(workspace: Path, view: GitView, *, writable: bool) -> li
 
 
 def limited(argv: Sequence[str], bounds: Bounds) -> list[str]:
-    """`argv` behind a shell that ties it to the lifeline, sets the kernel's limits and then becomes it. It must
-    be started as the leader of a session of its own."""
+    """`argv` behind a shell that ties it to the lifeline, sets the kernel's limits and then becomes it.
+    It must be started as the leader of a session of its own."""
     script = _ON_THE_LIFELINE + _LIMITED.format(
         file=bounds.file // 512, memory=bounds.address_space // 1024, processes=bounds.processes
     )
