@@ -39,8 +39,8 @@ _ETC = (
 )
 
 #: The sandbox's first shell. Its standard input is the lifeline: at its end the shell's process group, the
-#: sandbox's own, is killed. `--die-with-parent` alone asks the kernel for a signal at its parent's death and does
-#: not look whether the parent is dead already, so what was being set up just then stayed for ever.
+#: sandbox's own, is killed. `--die-with-parent` alone asks the kernel for a signal at its parent's death and
+#: does not look whether the parent is dead already, so what was being set up just then stayed for ever.
 _ON_THE_LIFELINE = (
     "exec 3<&0 </dev/null; { while read -r _; do :; done; kill -9 0; } <&3 >/dev/null 2>&1 3<&- & exec 3<&-; "
 )
