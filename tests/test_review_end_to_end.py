@@ -24,6 +24,8 @@ def test_from_branch_to_review_to_a_new_head(make_repository: Make, tmp_path: Pa
     with simulated_provider(tmp_path, seed=3, mind=SURE) as provider:
         config = CONFIG.format(base_url=provider.base_url, agent="native", extra=REVIEW, provider="")
         (repo / "hundredfold.toml").write_text(config)
+        none = hundredfold("plan", "--range", "HEAD..HEAD", repo=repo)
+        assert none.code == 0 and "HEAD..HEAD adds nothing to HEAD." in none.out
         plan = hundredfold("plan", "--json", repo=repo)
         assert plan.code == 0, plan.err
         (planned,) = plan.json()["plans"]

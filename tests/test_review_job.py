@@ -12,7 +12,7 @@ import pytest
 from hundredfold.config import load_settings
 from hundredfold.errors import ConfigError, RepositoryError
 from hundredfold.jobs.protocol import Earlier, Project, load_job
-from hundredfold.jobs.review import ReviewJob, asking, verdicts
+from hundredfold.jobs.review import ReviewJob, asking, telling
 from hundredfold.settings import JobSettings, Settings
 from hundredfold.sources.git import open_repository
 from hundredfold.vocabulary import Answer, Ask, Done, Item, Round, Skip
@@ -196,7 +196,37 @@ def test_what_others_said_very_differently_of_the_same_stands_below(maker: Repos
     (line,) = finding.extra["others"]
     assert line.startswith("Callers expect 0: The mean of an empty list was 0 by the guard, and report()")
     assert f"Others said of this:\n- {line}\n" in proposal.body and "taken away" not in proposal.body
-    assert line in verdicts._inline(finding).body
+    assert line in telling.inline(finding).body
+
+
+def test_the_same_far_away_is_told_by_its_lines_until_they_may_have_moved(make_repository: Make) -> None:
+    maker = make_repository()
+    maker.commit({"a.py": "\n"})
+    maker.git("checkout", "-q", "-b", "feature")
+    maker.commit({"a.py": "x = 1 / y\n" + PAD + "z = 1 / y\n"})
+    near = said(path="a.py", start_line=1, end_line=1, quote="x = 1 / y")
+    far = said(path="a.py", start_line=62, end_line=62, quote="z = 1 / y")
+    project = project_of(maker)
+    done = ended(project, value(near), value(near), value(far), NOTHING)
+    (finding,) = done.findings
+    assert finding.extra["places"] == ((62, 62),) and finding.extra["others"] == []
+    assert "The same at line 62.\n" in done.proposals[0].body and "Others said" not in done.proposals[0].body
+    record = recorded(only(project), done)
+    maker.commit({"b.py": "b = 1\n"})
+    assert "The same at line 62." in ended(project_of(maker, record), NOTHING).proposals[0].body
+    maker.commit({"a.py": "\n\nx = 1 / y\n" + PAD + "z = 1 / y\n"})
+    moved = ended(project_of(maker, record), NOTHING).proposals[0].body
+    assert "Division" not in moved or "The same at" not in moved
+
+
+def test_parts_of_one_name_are_counted_once_as_the_record_does(make_repository: Make) -> None:
+    maker = make_repository()
+    maker.commit({"a.py": "x = 1\n" + PAD + "y = 1\n"})
+    maker.git("checkout", "-q", "-b", "feature")
+    maker.commit({"a.py": "x = 2\n" + PAD + "y = 2\n", "docs/x.md": "x\n"})
+    done = ended(project_of(maker), NOTHING)
+    assert [one.state for one in done.coverage].count("investigated") == 2
+    assert "Looked at 1 changed part; nobody looked at 1 other.\n" in done.proposals[0].body
 
 
 def test_a_comment_that_anyone_calls_a_matter_of_security_is_never_told_in_the_open(
@@ -307,6 +337,7 @@ def test_without_a_model_parts_are_listed_with_where_to_look_and_nothing_is_call
 def test_a_branch_without_code_is_skipped_and_one_at_its_base_is_no_item(maker: RepositoryMaker) -> None:
     maker.git("checkout", "-q", "-b", "words", "main")
     assert list(JOB.discover(project_of(maker))) == []
+    assert JOB.nothing_found(project_of(maker)).startswith("words adds nothing to refs/heads/main. Check ")
     maker.commit({"README.md": "words\n"})
     project = project_of(maker)
     step = JOB.advance(project, only(project), (), model=True)

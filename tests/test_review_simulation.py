@@ -11,8 +11,8 @@ from hundredfold.evidence.diffs import FileDiff, Hunk
 from hundredfold.jobs.changes import Part
 from hundredfold.jobs.review.asking import part_block, schema
 from hundredfold.jobs.review.claims import Claim, check_claims
+from hundredfold.jobs.review.elections import elect
 from hundredfold.jobs.review.heads import Head
-from hundredfold.jobs.review.verdicts import elect
 from hundredfold.simulation.provider.answerers import ANSWERERS
 from hundredfold.simulation.provider.profile import Mind
 

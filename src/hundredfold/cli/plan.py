@@ -15,7 +15,7 @@ from hundredfold.config import price_files
 from hundredfold.fleet.desk import earlier
 from hundredfold.fleet.routing import priced_as, why_no_model
 from hundredfold.jobs.known import Known
-from hundredfold.jobs.protocol import Mirrored, Project, load_job, review_minutes
+from hundredfold.jobs.protocol import Explains, Mirrored, Project, load_job, review_minutes
 from hundredfold.prices.book import Cost, PriceBook, load_book
 from hundredfold.prices.money import dollars_text
 from hundredfold.proposals.sanitise import for_terminal
@@ -78,6 +78,8 @@ def plan(
     else:
         for one in plans:
             print_plan(one)
+            if not one.items and (why := why_nothing(context, one.job)):
+                console().print(f"Nothing was found: {for_terminal(why)}", soft_wrap=True)
     return 0
 
 
@@ -124,6 +126,15 @@ def plan_job(context: Context, name: str) -> Plan:
 def _planned(item: Item, state: str, tasks: tuple[AgentTask, ...]) -> PlannedItem:
     expected = sum((one.expected for one in tasks), Usage())
     return PlannedItem(item.id, item.key, item.title, state, len(tasks), expected)
+
+
+def why_nothing(context: Context, name: str) -> str:
+    """What a job that found no item says of it; "" if it says nothing."""
+    job = load_job(name)
+    if not isinstance(job, Explains):
+        return ""
+    settings = context.settings.job[name]
+    return job.nothing_found(Project(context.place.slug, context.place.root, context.repository, settings))
 
 
 def cost_by_tier(book: PriceBook, prices: str, model: str, tasks: list[AgentTask]) -> dict[str, int | None]:

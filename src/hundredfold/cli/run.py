@@ -66,6 +66,6 @@ def run(
     if json:
         print_json({**report_of(context, result, no_model), **policy.report()})
     else:
-        print_summary(context, result, no_model)
+        print_summary(context, result, no_model, names)
         policy.print()
     return exit_code(result)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, get_args
 
 from hundredfold.cli.context import Context
 from hundredfold.cli.output import console
-from hundredfold.cli.plan import cost_by_tier
+from hundredfold.cli.plan import cost_by_tier, why_nothing
 from hundredfold.config import price_files
 from hundredfold.fleet.routing import priced_as
 from hundredfold.fleet.run import RunResult
@@ -49,21 +50,19 @@ def report_of(context: Context, result: RunResult, no_model: str) -> dict[str, A
     }
 
 
-def print_summary(context: Context, result: RunResult, no_model: str) -> None:
-    """The run's end in words, on stdout."""
+def print_summary(context: Context, result: RunResult, no_model: str, names: Sequence[str]) -> None:
+    """The run's end in words, on stdout. `names` are the jobs that were to find something."""
     out = console()
     rows = _rows(context, result)
     taken = result.taken
     if not taken.found:
         out.print("Nothing was found to look at.")
-        review = context.settings.job.get("review")
-        if review is not None and review.enabled and not review.branches and not review.range:
-            out.print(
-                "[job.review] looks at the branch that is checked out, if it is ahead of its base; "
-                'branches = [...] or range = "…" names others.'
-            )
+        for name in names:
+            if why := why_nothing(context, name):
+                out.print(f"  {name}: {for_terminal(why)}", soft_wrap=True)
     elif not rows:
-        out.print(f"{taken.found} items found, nothing new: all were looked at before and have not changed.")
+        found = _counted(taken.found, "item")
+        out.print(f"{found} found, nothing new: all were looked at before and have not changed.")
     if taken.deferred:
         minutes = pending_minutes(context.database, context.place.slug)
         out.print(
@@ -105,7 +104,7 @@ def _print_states(context: Context, rows: list[ItemRow]) -> None:
         out.print(f" … and {len(rows) - SHOWN} more (hundredfold run --json lists what was not finished)")
     seen = _coverage(context, rows)
     out.print(
-        f"\n{len(rows)} items. Changed parts: {seen['investigated']} investigated by an agent, "
+        f"\n{_counted(len(rows), 'item')}. Changed parts: {seen['investigated']} investigated by an agent, "
         f"{seen['screened']} screened by deterministic checks, {seen['not_looked_at']} not looked at."
     )
     for reason, count in seen["reasons"].items():
@@ -140,7 +139,8 @@ def _print_proposals(context: Context, result: RunResult) -> None:
     if not found:
         return
     out = console()
-    out.print(f"\n{len(found)} proposals wait for you (private until approved):")
+    wait = "waits" if len(found) == 1 else "wait"
+    out.print(f"\n{_counted(len(found), 'proposal')} {wait} for you (private until approved):")
     for one in found[:SHOWN]:
         out.print(f"  {one.id}  {one.severity or '':<8}  {one.title}", no_wrap=True, overflow="ellipsis")
     if len(found) > SHOWN:
@@ -191,6 +191,10 @@ def _listed(context: Context, rows: list[ItemRow]) -> dict[str, Any]:
         "expected": sum((task.expected for task in tasks), Usage()),
         "cost": {tier: _sum_or_none([one[tier] for one in costs]) for tier in get_args(Tier)},
     }
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _sum_or_none(amounts: list[int | None]) -> int | None:

@@ -80,14 +80,15 @@ def cluster(comments: Sequence[Comment], threshold: float = THRESHOLD) -> tuple[
 
 
 def grouped(
-    comments: Sequence[Comment], alike: Sequence[Sequence[float]], threshold: float
+    comments: Sequence[Comment], said: Sequence[Sequence[float]], threshold: float
 ) -> tuple[Cluster, ...]:
-    """The same by a given likeness: symmetric, a row and a column a comment."""
+    """The same by a given likeness of their texts: symmetric, a row and a column a comment."""
+    alike = _placed(comments, said)
     made = []
     for members in sorted(_merged(alike, threshold)):
         voters = {comments[one].voter for one in members}
         ranked = _ranked(members, comments, alike)
-        made.append(Cluster(ranked[0], members, len(voters), _others(ranked, alike)))
+        made.append(Cluster(ranked[0], members, len(voters), _others(ranked, said)))
     return tuple(made)
 
 
@@ -104,10 +105,10 @@ def _ranked(
     return sorted(members, key=best_first)
 
 
-def _others(ranked: Sequence[int], alike: Sequence[Sequence[float]]) -> tuple[int, ...]:
+def _others(ranked: Sequence[int], said: Sequence[Sequence[float]]) -> tuple[int, ...]:
     told = [ranked[0]]
     for one in ranked[1:]:
-        if len(told) <= MAX_OTHERS and all(alike[one][other] < DISTINCT for other in told):
+        if len(told) <= MAX_OTHERS and all(said[one][other] < DISTINCT for other in told):
             told.append(one)
     return tuple(told[1:])
 
@@ -155,20 +156,27 @@ def _merged(alike: Sequence[Sequence[float]], threshold: float) -> list[tuple[in
 
 
 def likeness(comments: Sequence[Comment]) -> list[list[float]]:
-    """How alike each two comments are, from 0 to about 1; 1 of each with itself."""
+    """How alike the texts of each two comments are, from 0 to 1; 1 of each with itself."""
     texts = [one.text[:MAX_TEXT] for one in comments]
     words = _weighted([_words(text) for text in texts])
     grams = _weighted([_grams(text) for text in texts])
     alike = [[1.0] * len(comments) for _ in comments]
-    for at, one in enumerate(comments):
-        for before, other in enumerate(comments[:at]):
+    for at in range(len(comments)):
+        for before in range(at):
             text = (_cosine(words[at], words[before]) + _cosine(grams[at], grams[before])) / 2
-            alike[at][before] = alike[before][at] = _placed(text, one, other)
+            alike[at][before] = alike[before][at] = text
     return alike
 
 
-def _placed(text: float, one: Comment, other: Comment) -> float:
-    """The likeness of two texts, given the places they speak of."""
+def _placed(comments: Sequence[Comment], said: Sequence[Sequence[float]]) -> list[list[float]]:
+    """The likeness of the comments, given that of their texts, by the places they speak of."""
+    return [
+        [_there(text, one, other) for text, other in zip(row, comments, strict=True)]
+        for row, one in zip(said, comments, strict=True)
+    ]
+
+
+def _there(text: float, one: Comment, other: Comment) -> float:
     if one.path != other.path and one.path and other.path:
         return 0.0
     if not (one.start_line and other.start_line and one.path == other.path):

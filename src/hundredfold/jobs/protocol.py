@@ -115,6 +115,15 @@ class Estimates(Protocol):
         ...
 
 
+@runtime_checkable
+class Explains(Protocol):
+    """What a job may offer besides, for the case that it finds no item at all."""
+
+    def nothing_found(self, project: Project) -> str:
+        """Why there is none, and how to have one, in a sentence or two; "" if there is nothing to say."""
+        ...
+
+
 def review_minutes(job: Job, project: Project) -> float:
     """The job's own estimate (see `Estimates`), or what a proposal is expected to need anyway."""
     return job.review_minutes(project) if isinstance(job, Estimates) else REVIEW_MINUTES

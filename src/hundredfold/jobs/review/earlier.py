@@ -105,8 +105,9 @@ def _moved(finding: Finding, part: Part, change: Change, revision: str) -> Findi
     assert placed is not None
     # A removed line's evidence stays at the base it was checked against.
     moved = {"start_line": start, "end_line": end, "revision": revision} if side == "new" else {}
+    far = finding.extra.get("places", ()) if (start, end) == (place.start_line, place.end_line) else ()
     return msgspec.structs.replace(
         finding,
         evidence=(msgspec.structs.replace(place, **moved),),
-        extra=finding.extra | {"anchor": msgspec.to_builtins(placed)},
+        extra=finding.extra | {"anchor": msgspec.to_builtins(placed), "places": far},
     )

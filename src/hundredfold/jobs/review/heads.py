@@ -50,6 +50,19 @@ def heads(repository: Repository, settings: JobSettings) -> list[Head]:
     return [head for head in found if head.base != head.sha]
 
 
+def none_ahead(repository: Repository, settings: JobSettings) -> str:
+    """In a sentence that `heads` finds none, of all that it looked at.
+
+    Raises:
+        RepositoryError: as there.
+    """
+    looked = [
+        f"{key} adds nothing to {base.removeprefix('refs/remotes/')}"
+        for key, _, base in _wanted(repository, settings)
+    ]
+    return f"{'; '.join(looked)}."
+
+
 def pull_heads(repository: Repository, settings: JobSettings, project: str, mirrored: Mirrored) -> list[Head]:
     """The open pull requests of the forge's mirror that the settings ask for, newest change first.
 

@@ -23,9 +23,10 @@ from hundredfold.jobs.review.asking import Asked, questions, questions_version
 from hundredfold.jobs.review.change import Change, read_change
 from hundredfold.jobs.review.claims import Claim, check_claims
 from hundredfold.jobs.review.earlier import Known, recall, remember
-from hundredfold.jobs.review.heads import Head, heads, pull_heads
+from hundredfold.jobs.review.elections import elect, findings_of
+from hundredfold.jobs.review.heads import Head, heads, none_ahead, pull_heads
 from hundredfold.jobs.review.reporting import reports
-from hundredfold.jobs.review.verdicts import elect, findings_of, minutes, proposals_of
+from hundredfold.jobs.review.verdicts import minutes, proposals_of
 from hundredfold.vocabulary import (
     AgentTask,
     Ask,
@@ -92,6 +93,11 @@ class ReviewJob:
     def review_minutes(self, project: Project) -> float:
         """See `jobs.protocol.Estimates`."""
         return minutes(min(TYPICAL_COMMENTS, project.job.cap))
+
+    def nothing_found(self, project: Project) -> str:
+        """See `jobs.protocol.Explains`."""
+        how = "Check another branch out, name branches or a base under [job.review], or give --range A..B."
+        return f"{none_ahead(project.repository, project.job)} {how}"
 
     def advance(self, project: Project, item: Item, rounds: tuple[Round, ...], *, model: bool) -> Step:
         """See `jobs.protocol.Job.advance`."""

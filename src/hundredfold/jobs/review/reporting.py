@@ -7,7 +7,7 @@ from typing import Any
 
 from hundredfold.jobs.coverage import coverage_json, how_far, not_looked_at
 from hundredfold.jobs.protocol import Report
-from hundredfold.jobs.review.verdicts import comment
+from hundredfold.jobs.review.telling import comment
 from hundredfold.vocabulary import SEVERITIES, Finding
 
 STATES = {
