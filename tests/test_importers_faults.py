@@ -71,6 +71,24 @@ def test_a_time_at_which_no_model_was_asked_is_told_and_spoils_no_bill(
     assert used(sqlite_database) == [(7, 0, 1)]
 
 
+@pytest.mark.parametrize("name", ["codex", "claude", "otlp"])
+def test_a_line_nested_without_end_is_told_and_the_rest_counts(
+    name: str, sqlite_database: Database, tmp_path: Path
+) -> None:
+    deep = b'{"type":"%s","payload":%s,"message":%s}'
+    nest = b"[" * 100_000 + b"]" * 100_000
+    hostile = deep % (b"assistant" if name == "claude" else b"token_usage_record", nest, nest)
+    flat = b'{"timestamp":"2026-11-01T10:00:00Z","id":"a","gen_ai.usage.input_tokens":7}'
+    kept = {"codex": record(5, "resp_a", wire(7, 0, 1)), "claude": message(5, "m_a", output=7), "otlp": flat}[
+        name
+    ]
+    path = tmp_path / "logs.jsonl"
+    path.write_bytes(b"\n".join([*(HEAD if name == "codex" else []), hostile, kept]) + b"\n")
+    report = take_in(sqlite_database, path, name)
+    assert len(report.troubles) == 1
+    assert len(used(sqlite_database)) == 1
+
+
 def test_more_troubles_than_can_be_told_are_counted(sqlite_database: Database, tmp_path: Path) -> None:
     rollout(tmp_path, [*HEAD, *[b"nonsense"] * 50])
     report = take_in(sqlite_database, tmp_path)

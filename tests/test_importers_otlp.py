@@ -95,3 +95,11 @@ def test_what_is_wrong_with_a_record_is_said_in_words(sqlite_database: Database,
     for trouble, what in zip(report.troubles, wrong, strict=True):
         assert what in trouble.what
     assert not rows(sqlite_database)
+
+
+def test_a_document_nested_without_end_is_told(sqlite_database: Database, tmp_path: Path) -> None:
+    nest = b"[" * 100_000 + b"]" * 100_000
+    (tmp_path / "whole.json").write_bytes(b'{"resourceSpans":\n' + nest + b"}")
+    (tmp_path / "lines.json").write_bytes(b"{broken\n" + nest + b"\n")
+    report = take_in(sqlite_database, tmp_path, "otlp")
+    assert {one.path.rpartition("/")[2] for one in report.troubles} == {"whole.json", "lines.json"}

@@ -154,7 +154,7 @@ class Session:
         """See `Parser.line`."""
         try:
             read = _line.decode(line)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             self._unreadable(offset, line, error)
             return
         message = read.message
@@ -176,12 +176,12 @@ class Session:
         skipped = {"messages that no model made": self._skipped} if self._skipped else {}
         return Found(list(self._rows.values()), b"", [], skipped)
 
-    def _unreadable(self, offset: int, line: bytes, error: msgspec.DecodeError) -> None:
+    def _unreadable(self, offset: int, line: bytes, error: Exception) -> None:
         """Complain, unless the line is of a kind that does not count anyway."""
         try:
             if not line.strip() or _kind.decode(line).type != "assistant":
                 return
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             self._complain(offset, f"not JSON: {error}")
             return
         self._complain(offset, f"assistant: {error}")

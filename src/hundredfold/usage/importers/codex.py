@@ -204,7 +204,7 @@ class Rollout:
         """See `Parser.line`."""
         try:
             read = _line.decode(line)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             self._unreadable(offset, line, error)
             return
         kind, payload = read.type, read.payload
@@ -251,13 +251,13 @@ class Rollout:
         rows = list(self._rows.values())
         return Found(rows, msgspec.msgpack.encode(self._state), threads)
 
-    def _unreadable(self, offset: int, line: bytes, error: msgspec.DecodeError) -> None:
+    def _unreadable(self, offset: int, line: bytes, error: Exception) -> None:
         """Complain, unless the line is of a kind that does not count anyway."""
         if not line.strip():
             return
         try:
             kind = _kind.decode(line).type
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             self._complain(offset, f"not JSON: {error}")
             return
         if kind in ("token_usage_record", "session_meta", "turn_context", "event_msg"):

@@ -110,7 +110,7 @@ class Export:
             return
         try:
             value = msgspec.json.decode(line)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             if offset == 0:
                 self._document.append(line)
             else:
@@ -135,7 +135,7 @@ class Export:
             lines, self._document = self._document, []
             try:
                 self._value(0, msgspec.json.decode(b"\n".join(lines)))
-            except msgspec.DecodeError:  # so they were lines after all
+            except (msgspec.DecodeError, RecursionError):  # so they were lines after all
                 for offset, line in zip(_offsets(lines), lines, strict=True):
                     if offset == 0:
                         self._complain(0, "not JSON, and neither is the file as a whole")

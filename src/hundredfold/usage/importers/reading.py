@@ -125,6 +125,6 @@ def _is_json(text: bytes) -> bool:
         return True
     try:
         msgspec.json.decode(text, type=msgspec.Raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return False
     return text.rstrip().endswith(b"}")
