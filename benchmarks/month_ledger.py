@@ -1,8 +1,8 @@
 """A month of the reference bill's size in the ledger: 7.6 million requests, 603 billion tokens.
 
 Writes the ledger the way everything does (`Ledger.append`), then times `spend` and `whatif` by every
-grouping: query and rendering inside the process, CPU seconds of the whole command as a process, and the
-database's size.
+grouping: query and rendering inside the process, CPU seconds of the whole command as a process and on a
+terminal, computing all sums anew, and the database's size.
 The totals must equal what was generated, to the token.
 
     ./dev exec python -m benchmarks.month_ledger --keep FOLDER [--requests 7600000]
@@ -13,12 +13,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import pty
 import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import redirect_stdout, suppress
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +29,7 @@ import numpy as np
 from hundredfold.prices.book import load_book
 from hundredfold.store.database import Database, now_us, open_database, sqlite_url
 from hundredfold.usage.ledger import Booking, Entry, Ledger, WireRoute
+from hundredfold.usage.rollups import rebuild
 from hundredfold.vocabulary import Usage
 
 TOKENS = 603_000_000_000
@@ -133,8 +137,8 @@ def build(database: Database, number: int, end_us: int) -> None:
     )
 
 
-def as_process(folder: Path, *arguments: str) -> tuple[float, str]:
-    """User and system time of one call of the program, the best of three, and what it printed."""
+def repository_of(folder: Path) -> Path:
+    """A repository to call the program in."""
     repository = folder / "repository"
     if not repository.exists():
         subprocess.run(["git", "init", "-q", str(repository)], check=True)
@@ -142,6 +146,12 @@ def as_process(folder: Path, *arguments: str) -> tuple[float, str]:
         subprocess.run(
             ["git", "-C", str(repository), *told, "commit", "-q", "--allow-empty", "-m", "first"], check=True
         )
+    return repository
+
+
+def as_process(folder: Path, *arguments: str) -> tuple[float, str]:
+    """User and system time of one call of the program, the best of three, and what it printed."""
+    repository = repository_of(folder)
     best, out = 1e9, ""
     for _ in range(3):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -156,11 +166,36 @@ def as_process(folder: Path, *arguments: str) -> tuple[float, str]:
     return best, out
 
 
+def on_terminal(folder: Path, *arguments: str) -> float:
+    """User and system time of one call of the program on a terminal, the best of three."""
+    command = [sys.executable, "-m", "hundredfold", *arguments, "-C", str(repository_of(folder))]
+    best = 1e9
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        child, terminal = pty.fork()
+        if not child:
+            os.environ.update(HUNDREDFOLD_HOME=str(folder), COLUMNS="120", TERM="xterm-256color")
+            os.execv(command[0], command)
+        with suppress(OSError):  # Linux says so that the other end is closed
+            while os.read(terminal, 65536):
+                pass
+        os.close(terminal)
+        _, status = os.waitpid(child, 0)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert status == 0, arguments
+        best = min(best, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return best
+
+
+def rebuilding(database: Database) -> float:
+    """CPU seconds of computing all sums anew."""
+    before = cpu()
+    rebuild(database, load_book().thresholds)
+    return cpu() - before
+
+
 def in_process(database: Database, by: tuple[str, ...], days: int, zone: str = "UTC") -> float:
     """CPU seconds of query and rendering, best of three."""
-    from contextlib import redirect_stdout
-    from io import StringIO
-
     from hundredfold.cli.spend import spend_command
 
     book, best = load_book(), 1e9
@@ -199,14 +234,18 @@ def main() -> None:
             f"| total | {total['requests']:,} requests, {tokens:,} of {wanted:,} tokens, ${total['most']} |"
         )
         assert total["requests"] == options.requests and tokens == wanted
-        for by in [(one,) for one in GROUPINGS] + [("day", "model"), GROUPINGS]:
+        for by in [(one,) for one in GROUPINGS] + [("day", "model"), ("day", "project"), GROUPINGS]:
             inside = in_process(database, by, 30)
             zoned = in_process(database, by, 30, "America/Los_Angeles")
             whole, _ = as_process(folder, "spend", "--all-projects", *(f"--by={one}" for one in by))
             print(f"| {'+'.join(by)} | {inside:.3f} | {zoned:.3f} | {whole:.2f} |", flush=True)
+        for shown in ((), ("--zone", "America/Los_Angeles"), ("--by", "day"), ("--by", "project")):
+            whole = on_terminal(folder, "spend", "--all-projects", *shown)
+            print(f"| on a terminal: spend {' '.join(shown)} | | | {whole:.2f} |", flush=True)
         for options_ in ((), ("--by", "job", "--tier", "standard"), ("--model", "gpt-5.4", "--by", "day")):
             whole, _ = as_process(folder, "whatif", "--all-projects", *options_)
             print(f"| whatif {' '.join(options_)} | | | {whole:.2f} |", flush=True)
+        print(f"| spend rebuild | | | {rebuilding(database):.1f} |", flush=True)
         database.close()
 
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hundredfold.usage.pricing import Money
 from hundredfold.usage.spend import Bill, Line
-from hundredfold.usage.wording import cost_facts, line_text, money_text, tokens_text
+from hundredfold.usage.wording import (
+    cost_facts,
+    line_text,
+    money_text,
+    percent_text,
+    price_text,
+    tokens_text,
+)
 from hundredfold.vocabulary import PICODOLLARS_PER_DOLLAR, Usage
 
 DOLLAR = PICODOLLARS_PER_DOLLAR
@@ -63,3 +71,23 @@ def test_a_count_of_tokens_is_short_and_never_overstated(count: int) -> None:
     size = {"": 1, "k": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}[letter]
     tenths = int(number.replace(".", "")) * (1 if "." in number else 10)
     assert len(text) <= 6 and tenths * size <= count * 10 < (tenths + (1 if "." in number else 10)) * size
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "places", "wanted"),
+    [
+        (1, 3, 1, "33.3 %"), (2, 3, 1, "66.7 %"), (2, 3, 0, "67 %"), (1, 1, 1, "100.0 %"), (0, 5, 1, "0.0 %"),
+        (1, 10**6, 1, "<0.1 %"), (1, 10**6, 0, "<1 %"), (0, 0, 1, ""),
+    ],
+)  # fmt: skip
+def test_a_share_is_said_to_the_nearest_and_is_never_nothing(
+    part: int, whole: int, places: int, wanted: str
+) -> None:
+    assert percent_text(part, whole, places) == wanted
+
+
+def test_what_has_no_price_is_never_nothing() -> None:
+    assert price_text(Money(unpriced=3)) == "unpriced"
+    assert price_text(Money()) == "$0.00"
+    assert price_text(Money(DOLLAR, DOLLAR, unpriced=3)) == "$1.00"
+    assert price_text(Money(0, DOLLAR)) == "$0.00 … $1.00"

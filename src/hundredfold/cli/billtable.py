@@ -12,8 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hundredfold.cli.billforms import Basis, money_of
-from hundredfold.prices.money import interval_text
-from hundredfold.usage.wording import tokens_text
+from hundredfold.usage.wording import percent_text, price_text, tokens_text
 
 if TYPE_CHECKING:
     from hundredfold.usage.pricing import Money
@@ -28,22 +27,17 @@ NARROWEST_BAR, WIDEST_BAR = 6, 24
 PRICE, BILLED = "list price", "billed"
 
 
-def _amount(money: Money) -> str:
-    """The money; where no request of a line has a price, that it has none."""
-    return "unpriced" if money.unpriced and not money.most else interval_text(money.least, money.most)
-
-
 #: in the order they are shown; `_WORTH` says in which order they are given room
 _COLUMNS: dict[str, Callable[[Line], str]] = {
     "requests": lambda line: f"{line.requests:,}",
     "failed": lambda line: f"{line.failed:,}" if line.failed else "",
     "input": lambda line: tokens_text(line.usage.input),
-    "cached": lambda line: f"{100 * line.usage.cached // line.usage.input} %" if line.usage.input else "",
+    "cached": lambda line: percent_text(line.usage.cached, line.usage.input, places=0),
     "output": lambda line: tokens_text(line.usage.output),
     "reasoning": lambda line: tokens_text(line.usage.reasoning),
     "unpriced": lambda line: f"{line.money.unpriced:,}" if line.money.unpriced else "",
-    PRICE: lambda line: _amount(line.money),
-    BILLED: lambda line: interval_text(line.billed.least, line.billed.most),
+    PRICE: lambda line: price_text(line.money),
+    BILLED: lambda line: price_text(line.billed),
 }
 _WORTH = ("requests", "unpriced", "output", "input", "cached", "failed", "reasoning")
 

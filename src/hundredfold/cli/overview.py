@@ -15,7 +15,7 @@ from hundredfold.cli import bars
 from hundredfold.cli.billforms import Basis, money_of
 from hundredfold.cli.output import console, printable
 from hundredfold.prices.money import dollars_text, interval_text
-from hundredfold.usage.wording import tokens_text
+from hundredfold.usage.wording import percent_text, tokens_text
 
 if TYPE_CHECKING:
     from hundredfold.budgets.pace import Pace
@@ -117,7 +117,9 @@ def _figures(found: Overview, period: Period, basis: Basis) -> RenderableType:
     grid = Table.grid(padding=(0, 4, 0, 0))
     for _ in range(3):
         grid.add_column(no_wrap=True)
-    for row in (whole, parts):
+    for place, row in enumerate((whole, parts)):
+        if place:
+            grid.add_row()
         grid.add_row(*(Text(text, style=style) for text, _, style in row))
         grid.add_row(*(Text(text, style="dim") for _, text, _ in row))
     return grid
@@ -179,7 +181,7 @@ def _tokens(found: Overview, width: int) -> Text:
         if not count:
             continue
         name = "output" if name == "other output" and not usage.reasoning else name
-        figure, share = f"{name} {tokens_text(count)}", f" {_percent(count, total)}"
+        figure, share = f"{name} {tokens_text(count)}", f" {percent_text(count, total)}"
         length = 2 + len(figure) + len(share)
         if place + 3 + length > width - 2:
             text.append("\n" + " " * 11)
@@ -245,7 +247,7 @@ def _part(
         table.add_row(
             Text(printable(one.labels[0])),
             _amount(one, basis),
-            Text(_percent(amount, whole), style="dim"),
+            Text(percent_text(amount, whole) if amount else "", style="dim"),
             Text(bars.line(amount, most, bar), style=colour),
         )
     if rest:
@@ -253,7 +255,7 @@ def _part(
         table.add_row(
             Text(f"{len(rest)} more", style="dim"),
             Text(dollars_text(amount), style="dim"),
-            Text(_percent(amount, whole), style="dim"),
+            Text(percent_text(amount, whole), style="dim"),
         )
     return table
 
@@ -262,6 +264,8 @@ def _amount(line: Line, basis: Basis) -> str:
     money = money_of(line, basis)
     if money.unpriced and not money.most:
         return "unpriced"
+    if money.most and not money.least:
+        return f"≤ {dollars_text(money.most)}"
     return dollars_text(money.least) + ("+" if money.most > money.least else "")
 
 
@@ -328,13 +332,6 @@ def _notes(found: Overview, basis: Basis) -> list[str]:
 
 def _each(amount: int, number: int) -> str:
     return dollars_text(amount // number) if number > 0 else "–"
-
-
-def _percent(part: int, whole: int) -> str:
-    if not whole:
-        return ""
-    tenths = (2000 * part + whole) // (2 * whole)  # to the nearest
-    return "<0.1 %" if part and not tenths else f"{tenths // 10}.{tenths % 10} %"
 
 
 def _short(amount: int) -> str:

@@ -41,12 +41,14 @@ def period_of(since: str, until: str, zone: str, now: datetime | None = None) ->
         try:
             last = date.fromisoformat(until)
         except ValueError as error:
-            raise ConfigError(f"{until!r} is no last day of a bill", "Write it like 2026-11-20.") from error
+            raise ConfigError(
+                f"--until: {until!r} is not a day", "Write the last day like 2026-11-20."
+            ) from error
     start = since_start(since, datetime(last.year, last.month, last.day, tzinfo=days))
     end = None if not until else _us(last + timedelta(days=1), days)
     if start is not None and end is not None and start >= end:
         raise ConfigError(
-            f"the bill from {since} until {until} has no day", "Name a last day after the first."
+            f"--until {until} is before --since {since}", "Name a last day that is not before the first."
         )
     first = None if start is None else (_EPOCH + timedelta(microseconds=start)).astimezone(days).date()
     return Period(start, end, first, last, days)
@@ -59,12 +61,12 @@ def beginning(since: str, days: int) -> str:
         ConfigError: no day at all.
     """
     if days < 1:
-        raise ConfigError(f"a bill over {days} days has no day", "Say --days 1 for today alone.")
+        raise ConfigError(f"--days {days}: there is no such number of days", "Say --days 1 for today alone.")
     return since or f"{days}d"
 
 
 def since_start(text: str, now: datetime) -> int | None:
-    """When the first day of the bill began, in UTC microseconds; None for "ever".
+    """When the first day began, in UTC microseconds; None for "ever".
 
     Raises:
         ConfigError: neither a day, a number of days nor "ever".
@@ -79,7 +81,10 @@ def since_start(text: str, now: datetime) -> int | None:
             first = date.fromisoformat(text)
         return _us(first, now.tzinfo or UTC)
     except (ValueError, OverflowError) as error:
-        raise ConfigError(f"{text!r} is no first day", 'Write it like 2026-11-01, 30d or "ever".') from error
+        raise ConfigError(
+            f"--since: {text!r} is not a day",
+            'Write the first day like 2026-11-01, or a number of days like 30d, or "ever".',
+        ) from error
 
 
 def zone_of(name: str) -> tzinfo:

@@ -13,10 +13,16 @@ def rebuild(*, where: Where = Where()) -> int:  # noqa: B008
     Bills are right without it, but slow: they are made from each request. A big ledger takes minutes, in
     which nothing else can write to it.
     """
+    import sqlalchemy as sa
+
     from hundredfold.prices.book import load_book
+    from hundredfold.store.tables.ledger import requests
     from hundredfold.usage.rollups import rebuild as rebuild_rollups
 
     context = where.open()
+    with context.database.read() as connection:
+        rows = connection.scalar(sa.select(sa.func.max(requests.c.seq))) or 0
+    say(f"adding up {rows:,} requests anew; a million takes some ten seconds …")
     book = load_book(price_files(context.settings, context.place.root))
     edges = rebuild_rollups(context.database, book.thresholds)
     say(f"sums tell requests apart at {', '.join(f'{edge:,}' for edge in edges)} input tokens")

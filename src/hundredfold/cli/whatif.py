@@ -305,9 +305,11 @@ def _print_tables(found: Sequence[WhatIf], by: Sequence[str], days: Fraction) ->
                 out.print(_table(title, ("scenario",), _rows(chosen, by, days)))
                 continue
             out.print(title, style="bold")
+            out.print()
             for one in chosen:  # the names beside the figures need the room
                 rows = [row[1:] for row in _rows([one], by, days)]
                 out.print(_table(printable(one.scenario.name), by, rows))
+                out.print()
     for note in _notes(found):
         out.print(note, style="dim")
 

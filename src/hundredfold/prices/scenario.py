@@ -215,7 +215,7 @@ def _pairs(text: str, part: str, known: tuple[str, ...]) -> list[tuple[str, str]
             mend = (
                 f"Did you mean {near[0]!r}?"
                 if near and near[0] != name
-                else f"Known here: {', '.join(known)}."
+                else f"Write NAME=VALUE; names here are {', '.join(known)}."
             )
             raise ConfigError(f"the rule {text!r} can't be read at {one.strip()!r}", mend)
         found.append((name, value))

@@ -11,7 +11,7 @@ from hundredfold.prices.money import dollars_text
 from hundredfold.usage.overview import Overview
 from hundredfold.usage.pricing import Money
 from hundredfold.usage.spend import UNKNOWN, Grouping, Line
-from hundredfold.usage.wording import tokens_text
+from hundredfold.usage.wording import percent_text, tokens_text
 from hundredfold.vocabulary import PICODOLLARS_PER_DOLLAR
 
 Basis = Literal["list", "billed"]
@@ -33,11 +33,14 @@ def bill_figure(found: Overview, by_day: Sequence[Line], title: str, below: str,
     figures = [
         (dollars_text(money.least), total_name),
         (f"{total.requests:,}", "requests"),
-        (tokens_text(tokens), f"tokens, {_percent(total.usage.cached, total.usage.input)} of input cached"),
+        (
+            tokens_text(tokens),
+            f"tokens, {percent_text(total.usage.cached, total.usage.input)} of input cached",
+        ),
         (dollars_text(_money(found.today, basis).least), f"on {found.today.labels[0]}"),
     ]
     if found.burn_days:
-        figures.append((dollars_text(found.burn), f"a day, mean of the last {found.burn_days}"))
+        figures.append((dollars_text(found.burn), f"a day, mean of {found.burn_days} days before"))
     return BillFigure(
         title=title,
         below=below,
@@ -56,7 +59,9 @@ def _parts(days: Sequence[date], by_day: Sequence[Line], basis: Basis) -> tuple[
     """The dearest models by day; what is left is one part."""
     places = {day.isoformat(): place for place, day in enumerate(days)}
     amounts: dict[str, list[int]] = {}
+    money: dict[str, Money] = {}
     for line in by_day:
+        money[line.labels[1]] = money.get(line.labels[1], Money()) + _money(line, basis)
         days_of = amounts.setdefault(line.labels[1], [0] * len(days))
         days_of[places[line.labels[0]]] += _money(line, basis).most
     ordered = sorted(amounts, key=lambda name: -sum(amounts[name]))
@@ -66,7 +71,11 @@ def _parts(days: Sequence[date], by_day: Sequence[Line], basis: Basis) -> tuple[
             sum(each) for each in zip(*(amounts[name] for name in rest), strict=True)
         ]
     return tuple(
-        Part(name, tuple(one / PICODOLLARS_PER_DOLLAR for one in each), dollars_text(sum(each)))
+        Part(
+            name,
+            tuple(one / PICODOLLARS_PER_DOLLAR for one in each),
+            "unpriced" if name in money and _lacks(money[name]) else dollars_text(sum(each)),
+        )
         for name, each in shown.items()
     )
 
@@ -79,14 +88,17 @@ def _shares(lines: Sequence[Line], whole: int, basis: Basis) -> tuple[Share, ...
         whole_dollars = (
             dollars_text(amount).partition(".")[0] if amount >= 1000 * PICODOLLARS_PER_DOLLAR else ""
         )
-        text = f"{whole_dollars or dollars_text(amount)}  {_percent(amount, whole)}"
+        text = f"{whole_dollars or dollars_text(amount)}  {percent_text(amount, whole)}"
+        if _lacks(_money(line, basis)):
+            text = "unpriced"
         found.append(Share(line.labels[0], share, text))
     return tuple(found)
 
 
+def _lacks(money: Money) -> bool:
+    """Whether nothing in it has a price."""
+    return bool(money.unpriced and not money.most)
+
+
 def _money(line: Line, basis: Basis) -> Money:
     return line.money if basis == "list" else line.billed
-
-
-def _percent(part: int, whole: int) -> str:
-    return f"{(2000 * part + whole) // (2 * whole) / 10} %" if whole else "0 %"

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from hundredfold.prices.money import dollars_text
+from hundredfold.prices.money import dollars_text, interval_text
+from hundredfold.usage.pricing import Money
 from hundredfold.usage.spend import Bill, Line
 
 _SCALES = ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "k"))
@@ -21,6 +22,22 @@ def tokens_text(count: int) -> str:
             tenths = count * 10 // size  # cut, not rounded: 999,999 is not a million
             return f"{tenths // 10}.{tenths % 10} {letter}" if tenths < 1000 else f"{tenths // 10} {letter}"
     return str(count)
+
+
+def percent_text(part: int, whole: int, places: int = 1) -> str:
+    """A share to the nearest tenth (or whole) of a percent: `12.3 %`, `<0.1 %`; "" of nothing at all."""
+    if not whole:
+        return ""
+    unit = 10**places
+    rounded = (200 * unit * part + whole) // (2 * whole)
+    least = f"<{1 / unit:.{places}f} %"
+    whole_part, rest = divmod(rounded, unit)
+    return least if part and not rounded else f"{whole_part}.{rest} %" if places else f"{rounded} %"
+
+
+def price_text(money: Money) -> str:
+    """A price or the interval it lies in; `unpriced`, where nothing in it has a price."""
+    return "unpriced" if money.unpriced and not money.most else interval_text(money.least, money.most)
 
 
 def line_text(bill: Bill) -> str:
