@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -102,6 +103,10 @@ def test_without_a_model_failures_are_run_again_and_told_and_none_is_filed(
     assert "fails each time" in page and "No agent was asked why" in page
     assert "no model configured" in coverage, "not looked at is never clean"
     assert "torn.xml is not XML" in coverage and "noise.log" in coverage
+    counted = json.loads(coverage)
+    assert counted["counts"] == {"investigated": 0, "screened": 1, "not_looked_at": 1}
+    assert len(counted["unread"]) == 2, "an input that was not read is no failure"
+    assert "- 1 failures: nobody could tell why" in page and "## Inputs that were not read" in page
 
 
 def test_a_flaky_test_is_told_and_never_filed(make_repository: Make, tmp_path: Path, home: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hundredfold.cli.init import TEMPLATE
 from hundredfold.evidence.diffs import FileDiff, Hunk
 from hundredfold.jobs.changes import parts_of, removed_lines, sorted_out
-from hundredfold.jobs.coverage import how_far, not_looked_at
+from hundredfold.jobs.coverage import apart, how_far, not_looked_at, not_read
 from hundredfold.jobs.protocol import Project, load_job, review_minutes
 from hundredfold.jobs.questions import BYTES_PER_TOKEN, batches, one_line, question, tokens
 from hundredfold.settings import JobSettings
@@ -117,6 +117,14 @@ def test_a_page_says_why_nobody_looked_and_is_silent_if_somebody_did() -> None:
     assert how_far(rows, meaning, "units").endswith("- 1 units: an agent looked\n- 2 units: nobody looked")
     assert not_looked_at(rows) == "## Not looked at\n\n- 2 × too large"
     assert not_looked_at(rows[2:]) == ""
+
+
+def test_an_input_that_was_not_read_is_no_unit() -> None:
+    rows = [{"path": "a.log", "unit": "f1"}, {"path": "b.log", "unit": "", "reason": "it is empty"}]
+    rows.append({"path": "b.log", "unit": "", "reason": "said of it before"})
+    units, unread = apart(rows)
+    assert units == rows[:1] and not_read(unread).endswith("\n\n- b.log: it is empty")
+    assert not_read([]) == ""
 
 
 def test_a_plan_knows_how_long_a_proposal_of_each_job_takes_to_review(tmp_path: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hundredfold.jobs.coverage import coverage_json, how_far, not_looked_at
+from hundredfold.jobs.coverage import Rows, apart, coverage_json, how_far, not_looked_at, not_read
 from hundredfold.jobs.protocol import Report
 from hundredfold.vocabulary import SEVERITIES, Finding
 
@@ -18,18 +18,19 @@ STATES = {
 
 def reports(findings: Sequence[Finding], coverage: Sequence[Mapping[str, Any]]) -> list[Report]:
     """bugs.md and coverage.json."""
+    units, unread = apart(coverage)
     return [
-        coverage_json(coverage, STATES),
-        Report("bugs.md", _page(findings, coverage).encode("utf-8", "replace")),
+        coverage_json(units, STATES, unread),
+        Report("bugs.md", _page(findings, units, unread).encode("utf-8", "replace")),
     ]
 
 
-def _page(findings: Sequence[Finding], coverage: Sequence[Mapping[str, Any]]) -> str:
-    out = ["# Failing runs", how_far(coverage, STATES, "failures")]
+def _page(findings: Sequence[Finding], units: Rows, unread: Rows) -> str:
+    out = ["# Failing runs", how_far(units, STATES, "failures")]
     for one in sorted(findings, key=lambda one: (SEVERITIES.index(one.severity), -one.confidence)):
         out += [
             f"## {one.title}",
             f"{one.rule} · {one.severity} · seen in `{one.extra['source']}`",
             one.description,
         ]
-    return "\n\n".join(filter(None, [*out, not_looked_at(coverage)])) + "\n"
+    return "\n\n".join(filter(None, [*out, not_looked_at(units), not_read(unread)])) + "\n"
