@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import to_builtins
 
 from hundredfold.errors import ConfigError
 from hundredfold.jobs.benchmarks import BenchmarksJob
@@ -24,7 +25,7 @@ from hundredfold.sources.git import open_repository
 from hundredfold.store.benchmarks import kept
 from hundredfold.store.database import Database, open_database, sqlite_url
 from hundredfold.store.items import keep_project
-from hundredfold.vocabulary import Answer, Ask, Check, CommandResult, Done, Round
+from hundredfold.vocabulary import Answer, Ask, Check, CommandResult, Done, Round, Skip
 from tests.support.benchmarks import SLOW_FROM, slower_project, write_results
 from tests.support.repositories import RepositoryMaker
 
@@ -116,9 +117,9 @@ def test_a_results_file_is_shown_after_the_mark_and_what_is_printed_before_does_
     script = command(ResultsSettings(command="make bench", output="out file.json"), "a" * 40).argv[2]
     assert "cat -- 'out file.json'" in script and script.index(MARK) < script.index("cat")
     fake = json.dumps([{"name": "parse", "unit": "ms", "value": 1}])
-    (one,) = results_of(ran("a", 5.0, words=fake), RESULTS)
+    (one,) = results_of(ran("a", 5.0, words=fake), RESULTS).readings
     assert one.value == 5.0
-    assert results_of(CommandResult(("sh",), 0, f"{MARK}\nnothing here"), RESULTS) == ()
+    assert results_of(CommandResult(("sh",), 0, f"{MARK}\nnothing here"), RESULTS).readings == ()
 
 
 def test_a_regression_is_one_item_by_its_range_of_commits(make_repository: Make, database: Database) -> None:
@@ -283,7 +284,30 @@ def test_nothing_wrong_is_proposed_of_hostile_results(
         one["date"] = 1_700_000_000_000 + at * 60_000
     write_results(maker.root, entries)
     found = list(BenchmarksJob().discover(project_of(maker.root, database)))
-    assert found == []
+    assert [one for one in found if "subject" in one.payload] == []
+
+
+def test_values_that_no_reader_can_use_are_told_by_file_and_reason(
+    make_repository: Make, database: Database
+) -> None:
+    maker = make_repository()
+    maker.commit({"a": "a"})
+    write_results(maker.root, entries_of([float("nan"), *noisy(60), None, "7"]))
+    job, project = BenchmarksJob(), project_of(maker.root, database)
+    (item,) = job.discover(project)
+    assert item.title.startswith("3 values") and job.planned(project, item) == ()
+    step = job.advance(project, item, (), model=True)
+    assert isinstance(step, Skip)
+    (row,) = step.coverage
+    assert (row.path, row.unit, row.state) == ("data.js", "", "not_looked_at")
+    assert row.reason == "left out: 3 × the value is no finite number"
+    page, coverage = job.report(project, [], [to_builtins(row)])
+    assert b"0 series that became worse: nobody" in page.content
+    assert b"## Inputs that were not read\n\n- data.js: left out: 3" in page.content
+    assert json.loads(coverage.content)["counts"]["not_looked_at"] == 0
+    assert len(json.loads(coverage.content)["unread"]) == 1
+    write_results(maker.root, entries_of(noisy(60)))
+    assert list(job.discover(project)) == []
 
 
 def test_commits_that_are_not_here_are_said_and_nobody_is_asked(

@@ -14,8 +14,11 @@ from hundredfold.errors import ConfigError, UnavailableError
 
 if TYPE_CHECKING:
     from hundredfold.evidence.regressions import Examined
+    from hundredfold.jobs.benchmarks.collecting import LeftOut
     from hundredfold.jobs.benchmarks.measuring import Compared
     from hundredfold.settings import JobSettings
+
+SHOWN_FILES = 10
 
 
 def benchmarks(
@@ -47,17 +50,20 @@ def benchmarks(
     context = where.open()
     job = _job(context)
     wanted = series.casefold()
+    known, left_out = _read(context, job)
     examined = [
         one
-        for one in examine(_read(context, job))
+        for one in examine(known)
         if wanted in f"{one.series.suite}: {one.series.name}".casefold() and (one.alerts or not alerts)
     ]
     if plot is not None:
         _plot(examined, plot)
     if json:
-        print_json({"project": context.place.slug, "series": [_plain(one) for one in examined]})
+        found = [_plain(one) for one in examined]
+        print_json({"project": context.place.slug, "series": found, "left_out": left_out})
     else:
         _table(examined)
+        _say_left_out(left_out)
     return 0
 
 
@@ -94,7 +100,8 @@ def run(
     times = job.results.repeats if repeats is None else repeats
     if times < 1:
         raise ConfigError(f"--repeats is {times}", "It must be 1 or more.")
-    known = _read(context, job) if job.results.files else _kept(context, ())
+    known, left_out = _read(context, job) if job.results.files else (_kept(context, ()), {})
+    _say_left_out(left_out)
     sandbox, pool = _machine(context)
     sha = context.repository.resolve(revision)
 
@@ -130,10 +137,13 @@ def _job(context: Context) -> JobSettings:
     return found
 
 
-def _read(context: Context, job: JobSettings) -> Any:
+def _read(context: Context, job: JobSettings) -> tuple[Any, LeftOut]:
+    """(every series, what the readers of the files could not use)."""
     from hundredfold.jobs.benchmarks.collecting import collect
 
-    return _kept(context, collect(context.place.root, context.repository, job.results))
+    left_out: LeftOut = {}
+    known = _kept(context, collect(context.place.root, context.repository, job.results, left_out))
+    return known, left_out
 
 
 def _kept(context: Context, measured: Any) -> Any:
@@ -225,6 +235,17 @@ def _table(examined: list[Examined]) -> None:
     say("noise: robust sigma; shows: the least step that twenty points on each side show")
     if gone := sum(one.left_out for one in examined):
         say(f"left out: {gone:,} values that are zero, negative or no numbers (--json says of which series)")
+
+
+def _say_left_out(left_out: LeftOut) -> None:
+    """What the files hold that is no measurement: it is in no series."""
+    from hundredfold.proposals.sanitise import for_terminal
+    from hundredfold.sources.benchmarks.records import in_words
+
+    for file, reasons in list(left_out.items())[:SHOWN_FILES]:
+        say(f"not read of {for_terminal(file)}: {in_words(reasons)}")
+    if len(left_out) > SHOWN_FILES:
+        say(f"… and of {len(left_out) - SHOWN_FILES:,} more files (--json names them)")
 
 
 def _plot(examined: list[Examined], file: Path) -> None:

@@ -19,7 +19,7 @@ from hundredfold.errors import ConfigError
 from hundredfold.evidence.measures import measure
 from hundredfold.jobs.benchmarks.subject import Stepped
 from hundredfold.sources.benchmarks.reading import read
-from hundredfold.sources.benchmarks.records import Reading, Run
+from hundredfold.sources.benchmarks.records import Readings, Run
 from hundredfold.vocabulary import Check, Command, CommandResult, Round
 
 if TYPE_CHECKING:
@@ -102,20 +102,20 @@ def value_of(result: CommandResult, stepped: Stepped, settings: ResultsSettings)
     """What a run measured for a series, in the series' unit; None if it failed or does not hold it."""
     if result.exit_code != 0:
         return None
-    for one in results_of(result, settings):
+    for one in results_of(result, settings).readings:
         kept = measure(one.unit)
         if one.name == stepped.name and kept.unit == stepped.unit and one.value > 0:
             return one.value * kept.factor
     return None
 
 
-def results_of(result: CommandResult, settings: ResultsSettings) -> tuple[Reading, ...]:
+def results_of(result: CommandResult, settings: ResultsSettings) -> Readings:
     """The measurements in a command's output; none if it holds none."""
     text = result.output.rpartition(MARK)[2]
     try:
-        return read(_document(text).encode(), "of the command", Run("", 1), settings.format).readings
+        return read(_document(text).encode(), "of the command", Run("", 1), settings.format)
     except ConfigError:
-        return ()
+        return Readings(())
 
 
 def _document(text: str) -> str:

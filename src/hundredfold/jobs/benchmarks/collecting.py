@@ -17,9 +17,14 @@ if TYPE_CHECKING:
 
 MAX_FILES = 10_000
 
+LeftOut = dict[str, dict[str, int]]
+"""By file, how many of its values a reader could not use, by reason."""
 
-def collect(root: Path, repository: Repository, settings: ResultsSettings) -> Iterator[Measured]:
-    """Every measurement of the configured files.
+
+def collect(
+    root: Path, repository: Repository, settings: ResultsSettings, left_out: LeftOut
+) -> Iterator[Measured]:
+    """Every measurement of the configured files; what is none is counted in `left_out` as it is met.
 
     A file that does not say of which commit it is counts for HEAD, at the time it was written.
 
@@ -35,7 +40,8 @@ def collect(root: Path, repository: Repository, settings: ResultsSettings) -> It
     for pattern in settings.files:
         branch, colon, path = pattern.partition(":")
         if colon and not (root / pattern).exists():
-            yield from measured(_on_branch(repository, branch, path, pattern, settings.format))
+            found = _on_branch(repository, branch, path, pattern, settings.format)
+            yield from measured(found, pattern, left_out)
             continue
         for file in _files(root, pattern):
             head = head or repository.resolve("HEAD")
@@ -47,11 +53,13 @@ def collect(root: Path, repository: Repository, settings: ResultsSettings) -> It
                 )
             name = file.relative_to(root).as_posix()
             run = Run(head, stat.st_mtime_ns // 1000)
-            yield from measured(read(file.read_bytes(), name, run, settings.format))
+            yield from measured(read(file.read_bytes(), name, run, settings.format), name, left_out)
 
 
-def measured(found: Readings) -> Iterator[Measured]:
-    """Readings as the store keeps them."""
+def measured(found: Readings, file: str, left_out: LeftOut) -> Iterator[Measured]:
+    """A file's readings as the store keeps them."""
+    if found.left_out:
+        left_out[file] = found.left_out
     for one in found.readings:
         yield Measured(one.suite, one.name, one.unit, one.tool, one.value, one.at_us, one.commit, one.spread)
 

@@ -19,7 +19,7 @@ from hundredfold.evidence.regressions import Examined, Group, examine, grouped
 from hundredfold.jobs.answers import reader, why_none
 from hundredfold.jobs.benchmarks.asking import TEXTS, explain_task
 from hundredfold.jobs.benchmarks.bisecting import Narrowed, next_step
-from hundredfold.jobs.benchmarks.collecting import collect
+from hundredfold.jobs.benchmarks.collecting import LeftOut, collect
 from hundredfold.jobs.benchmarks.reporting import reports
 from hundredfold.jobs.benchmarks.subject import PICTURES, Subject, anchor_of, subject, subject_of
 from hundredfold.jobs.benchmarks.verdicts import (
@@ -34,6 +34,7 @@ from hundredfold.jobs.nearest import Nearest
 from hundredfold.jobs.protocol import Project, Report
 from hundredfold.jobs.review.change import Change, read_change
 from hundredfold.plots.benchmarks import Panel, stepped_png
+from hundredfold.sources.benchmarks.records import in_words
 from hundredfold.vocabulary import (
     AgentTask,
     Ask,
@@ -45,6 +46,7 @@ from hundredfold.vocabulary import (
     Item,
     Proposal,
     Round,
+    Skip,
     Step,
     digest,
     identity,
@@ -72,13 +74,15 @@ class BenchmarksJob:
     reads_forge = True
 
     def discover(self, project: Project) -> Iterator[Item]:
-        """One item a range of commits in which series became worse, the newest ranges first.
+        """One item a range of commits in which series became worse, the newest ranges first; and one for
+        what the files hold that is no measurement.
 
         Raises:
             ConfigError: no results are configured, or they can't be read.
         """
         settings = project.job.results
-        series = project.series(collect(project.root, project.repository, settings))
+        left_out: LeftOut = {}
+        series = project.series(collect(project.root, project.repository, settings, left_out))
         examined = {one.series.id: one for one in examine(series)}
         known, nearest = [one.extra for one in project.earlier().findings], Nearest(project)
         for group in _recent(examined, settings.recent)[: settings.most]:
@@ -86,10 +90,14 @@ class BenchmarksJob:
             said = "\n".join(one.line() for one in found.series)
             near = nearest.line(f"regression:{anchor}", "regression", title_of(found), said)
             yield self._item(project, found, anchor, near)
+        if left_out:
+            yield self._unread(project, left_out)
 
     def planned(self, project: Project, item: Item) -> tuple[AgentTask, ...]:
         """The question, by the whole range: what a bisecting would narrow is not known before; spends
         nothing."""
+        if "unread" in item.payload:
+            return ()
         found = subject(item.payload["subject"])
         if _range(project, found).why_not:
             return ()
@@ -101,6 +109,8 @@ class BenchmarksJob:
 
     def advance(self, project: Project, item: Item, rounds: tuple[Round, ...], *, model: bool) -> Step:
         """See `jobs.protocol.Job.advance`."""
+        if "unread" in item.payload:
+            return Skip(item.title, tuple(_unread(item.payload["unread"])))
         found = subject(item.payload["subject"])
         there = _range(project, found)
         measured = tuple(one for one in rounds if isinstance(one.step, Check))
@@ -149,6 +159,28 @@ class BenchmarksJob:
             priority=project.job.priority,
             payload={"anchor": anchor, "subject": msgspec.to_builtins(found), "nearest": nearest},
         )
+
+    def _unread(self, project: Project, left_out: LeftOut) -> Item:
+        """So that nobody takes a value that no reader could use for one that was looked at."""
+        told = [f"{file}: {in_words(reasons)}" for file, reasons in left_out.items()]
+        content = digest("benchmarks", "unread", POLICY, *told)
+        count = sum(sum(reasons.values()) for reasons in left_out.values())
+        return Item(
+            id=identity("item", project.slug, self.name, content),
+            project=project.slug,
+            job=self.name,
+            key="unread",
+            digest=content,
+            title=f"{count:,} values of benchmark files are no measurements",
+            revision=project.repository.resolve("HEAD"),
+            priority=project.job.priority,
+            payload={"unread": left_out},
+        )
+
+
+def _unread(left_out: LeftOut) -> Iterator[Coverage]:
+    for file, reasons in left_out.items():
+        yield Coverage(file[:200], "", "not_looked_at", f"left out: {in_words(reasons)}")
 
 
 class _Question(Struct, frozen=True):

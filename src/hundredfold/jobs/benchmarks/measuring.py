@@ -16,6 +16,7 @@ from hundredfold.evidence.measures import measure, shown
 from hundredfold.evidence.regressions import Examined, examine
 from hundredfold.evidence.series import Series
 from hundredfold.jobs.benchmarks.bisecting import command, results_of
+from hundredfold.sources.benchmarks.records import Readings, in_words
 from hundredfold.store.benchmarks import Measured
 from hundredfold.store.database import now_us
 
@@ -75,16 +76,17 @@ async def measure_now(
         wanted = command(settings, revision)
         async with pool.lend(revision, f"benchmarks-run-{number}", writable=True) as lent:
             result = await sandbox.run(wanted.argv, lent.path, writable=True, timeout_s=wanted.timeout_s)
-        readings = results_of(result, settings) if result.exit_code == 0 else ()
-        if not readings:
+        results = results_of(result, settings) if result.exit_code == 0 else Readings(())
+        if not results.readings:
             ended = "took too long" if result.timed_out else f"ended with exit code {result.exit_code}"
             ended = ended if result.exit_code != 0 else "printed no results that can be read"
             raise UnavailableError(
                 f"the benchmark command {ended}: …{result.output.strip()[-TOLD:]}",
                 "Try it in a clean checkout, without network; see [workspaces] read for what it may need.",
             )
-        tell(f"{number} of {times}: {len(readings)} measurements in {result.seconds:.1f} s")
-        for one in readings:
+        gone = f"; left out: {in_words(results.left_out)}" if results.left_out else ""
+        tell(f"{number} of {times}: {len(results.readings)} measurements in {result.seconds:.1f} s{gone}")
+        for one in results.readings:
             placed = replace(one, suite=_suite(one, known))
             found.setdefault((placed.suite, one.name, measure(one.unit).unit), []).append(placed)
     present = {(one.series.suite, one.series.name, one.series.unit): one for one in examine(known)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hundredfold.jobs.coverage import coverage_json, how_far, not_looked_at
+from hundredfold.jobs.coverage import Rows, apart, coverage_json, how_far, not_looked_at, not_read
 from hundredfold.jobs.protocol import Report
 from hundredfold.vocabulary import Finding
 
@@ -18,14 +18,15 @@ STATES = {
 
 def reports(findings: Sequence[Finding], coverage: Sequence[Mapping[str, Any]]) -> list[Report]:
     """benchmarks.md and coverage.json."""
+    units, unread = apart(coverage)
     return [
-        Report("benchmarks.md", _page(findings, coverage).encode("utf-8", "replace")),
-        coverage_json(coverage, STATES),
+        Report("benchmarks.md", _page(findings, units, unread).encode("utf-8", "replace")),
+        coverage_json(units, STATES, unread),
     ]
 
 
-def _page(findings: Sequence[Finding], coverage: Sequence[Mapping[str, Any]]) -> str:
-    out = ["# Benchmark regressions", how_far(coverage, STATES, "series that became worse")]
+def _page(findings: Sequence[Finding], units: Rows, unread: Rows) -> str:
+    out = ["# Benchmark regressions", how_far(units, STATES, "series that became worse")]
     if not findings:
         out.append("No series became worse, as far as it was measured.")
     for one in findings:
@@ -39,4 +40,4 @@ def _page(findings: Sequence[Finding], coverage: Sequence[Mapping[str, Any]]) ->
             path = place.path.replace("`", "´")
             quoted = "\n".join(f"    {line}" for line in place.quote.split("\n"))
             out += [f"`{path}`, lines {place.start_line} to {place.end_line}:", quoted]
-    return "\n\n".join(filter(None, [*out, not_looked_at(coverage)])) + "\n"
+    return "\n\n".join(filter(None, [*out, not_looked_at(units), not_read(unread)])) + "\n"

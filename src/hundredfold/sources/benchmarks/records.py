@@ -100,9 +100,14 @@ class Collector:
             ConfigError: nothing was, so this is no such file.
         """
         if not self._readings:
-            why = "; ".join(f"{reason}: {count}" for reason, count in self._left_out.items())
+            why = in_words(self._left_out)
             raise unreadable(self.file, f"holds no measurement of {self.tool}" + (f" ({why})" if why else ""))
         return Readings(tuple(self._readings), dict(sorted(self._left_out.items())))
+
+
+def in_words(left_out: Mapping[str, int]) -> str:
+    """What could not be used, in one line: "2 × the value is no finite number; 1 × without a time"."""
+    return "; ".join(f"{count:,} × {reason}" for reason, count in left_out.items())
 
 
 def unreadable(file: str, why: str, mend: str = "") -> ConfigError:
