@@ -35,7 +35,7 @@ def find(
         Print JSON.
     """
     from hundredfold.evidence.similarity.documents import Document
-    from hundredfold.jobs.dedupe.candidates import document, key_of
+    from hundredfold.jobs.searched import document_of, key_of
 
     if not text.strip():
         raise ConfigError("there is nothing to search for", "Give a title, or an issue's number.")
@@ -45,7 +45,7 @@ def find(
     by_ref = {one.ref: one for one in issues}
     title, _, body = text.partition("\n")
     asked = by_ref.get(text.strip().lstrip("#"))
-    query = document(asked) if asked else Document("", "issue", title, body)
+    query = document_of(asked) if asked else Document("", "issue", title, body)
     found = known.search(query, most)
     by_key = {key_of(one): one for one in issues}
     if json:
@@ -203,7 +203,7 @@ def train(*, shipped: bool = False, json: bool = False, where: Where = Where()) 
     json
         Print JSON.
     """
-    from hundredfold.jobs.dedupe.candidates import document, key_of
+    from hundredfold.jobs.searched import document_of, key_of
 
     context = where.open()
     if shipped:
@@ -215,7 +215,7 @@ def train(*, shipped: bool = False, json: bool = False, where: Where = Where()) 
         return 0
     issues = _issues(context)
     known = _refreshed(context, issues)
-    documents = {key_of(one): document(one) for one in issues}
+    documents = {key_of(one): document_of(one) for one in issues}
     try:
         made = known.train(documents, _confirmed(context, issues), told=f"pairs of {context.place.slug}")
     except ImportError as error:
@@ -283,10 +283,10 @@ def _issues(context: Context) -> list[IssueRecord]:
 
 
 def _refreshed(context: Context, issues: list[IssueRecord]) -> Known:
-    from hundredfold.jobs.dedupe.candidates import document
+    from hundredfold.jobs.searched import document_of
 
     known = _known(context)
-    done = known.refresh("issue", map(document, issues), progress=lambda n: say(f"indexed {n:,} …"))
+    done = known.refresh("issue", map(document_of, issues), progress=lambda n: say(f"indexed {n:,} …"))
     if done.added or done.changed or done.removed:
         say(f"Index: {done.added} new, {done.changed} changed, {done.removed} gone.")
     return known
@@ -294,7 +294,7 @@ def _refreshed(context: Context, issues: list[IssueRecord]) -> Known:
 
 def _confirmed(context: Context, issues: list[IssueRecord]) -> dict[str, set[str]]:
     """For an issue, what it was found to duplicate: by people, not by agents alone."""
-    from hundredfold.jobs.dedupe.candidates import key_of
+    from hundredfold.jobs.searched import key_of
     from hundredfold.proposals.record import findings_of
     from hundredfold.store import proposals
 

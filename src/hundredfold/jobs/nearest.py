@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from hundredfold.evidence.similarity.documents import Document
 from hundredfold.jobs.protocol import Project
+from hundredfold.jobs.searched import document_of
+from hundredfold.sources import issues
 from hundredfold.store import mirror
-from hundredfold.store.mirrorrows import IssueRow
 
 LEAST_COSINE = 0.35  # of meaning, or
 LEAST_WORDS = 0.5  # share of the best by words, where something both name is shared
@@ -30,7 +31,7 @@ class Nearest:
         if known is None or mirrored is None:
             return ""
         if self._ready is None:
-            documents = list(map(document_of, mirror.issues(mirrored.database, self._project.slug)))
+            documents = list(map(document_of, issues.mirrored(mirrored.database, self._project.slug)))
             if documents:
                 known.refresh("issue", documents)
             self._ready = bool(documents)
@@ -49,15 +50,3 @@ class Nearest:
         issue = mirror.issue(mirrored.database, self._project.slug, number)
         told = f" ({issue.state}): {issue.title}" if issue else ""
         return f"The nearest known issue is #{number}{told}"
-
-
-def document_of(issue: IssueRow) -> Document:
-    """A mirrored issue as the index knows it."""
-    return Document(
-        key=f"issue:{issue.number}",
-        kind="issue",
-        title=issue.title,
-        body=issue.body,
-        created_us=issue.created_us,
-        tags=tuple(issue.labels),
-    )

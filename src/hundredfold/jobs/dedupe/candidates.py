@@ -13,10 +13,10 @@ from collections.abc import Collection, Mapping
 from msgspec import Struct
 
 from hundredfold.evidence.secrets import redact
-from hundredfold.evidence.similarity.documents import Document
 from hundredfold.evidence.similarity.index import Match
 from hundredfold.evidence.similarity.siblings import marks, sibling
 from hundredfold.jobs.known import WORDS, Known
+from hundredfold.jobs.searched import document_of, key_of
 from hundredfold.sources.issues import IssueRecord
 
 MAX_TEXT = 4_000  # characters of a body that an agent is shown
@@ -66,24 +66,6 @@ def _alike(match: Match, by: str) -> bool:
     )
 
 
-def key_of(issue: IssueRecord) -> str:
-    """The issue's key in the index and in rulings."""
-    return f"issue:{issue.ref}"
-
-
-def document(issue: IssueRecord) -> Document:
-    """The issue as it is searched."""
-    return Document(
-        key=key_of(issue),
-        kind="issue",
-        title=issue.title,
-        body=issue.body,
-        created_us=issue.created_us,
-        group=issue.ref.rpartition("-")[0],
-        tags=issue.labels,
-    )
-
-
 def sensitive(issue: IssueRecord) -> bool:
     """Whether the issue is about security, by its labels and its words."""
     return any(_SECURITY.search(text) for text in (issue.title, issue.body, *issue.labels))
@@ -126,7 +108,7 @@ def candidates(
         other = issues.get(next(iter(pair - {key}), "")) if key in pair else None
         if other is not None and not sensitive(other):
             found[key_of(other)] = Candidate(shown(other), 1.0, 0.0, 0.0, 0, 0, ruled=True)
-    for match in known.search(document(issue), SEARCHED, kinds=("issue",), before_us=issue.created_us + 1):
+    for match in known.search(document_of(issue), SEARCHED, kinds=("issue",), before_us=issue.created_us + 1):
         other = issues.get(match.key)
         if other is None or match.key in found:
             continue

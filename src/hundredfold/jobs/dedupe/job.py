@@ -15,19 +15,12 @@ import msgspec
 
 from hundredfold.jobs.answers import why_none
 from hundredfold.jobs.dedupe.asking import TEXTS, judge
-from hundredfold.jobs.dedupe.candidates import (
-    Candidate,
-    Shown,
-    candidates,
-    document,
-    key_of,
-    sensitive,
-    shown,
-)
+from hundredfold.jobs.dedupe.candidates import Candidate, Shown, candidates, sensitive, shown
 from hundredfold.jobs.dedupe.canonical import groups
 from hundredfold.jobs.dedupe.reporting import reports
 from hundredfold.jobs.dedupe.verdicts import Same, findings_of, pairs, proposals_of, ruled
 from hundredfold.jobs.protocol import Project, Report
+from hundredfold.jobs.searched import document_of, key_of
 from hundredfold.sources.issues import IssueRecord, read_issues
 from hundredfold.vocabulary import (
     AgentTask,
@@ -77,7 +70,7 @@ class DedupeJob:
         if known is None:
             return
         issues = {key_of(one): one for one in self._issues(project)}
-        known.refresh("issue", map(document, issues.values()))
+        known.refresh("issue", map(document_of, issues.values()))
         never, always, standing = known.rulings()
         settings = project.job.duplicates
         earlier = [
