@@ -296,6 +296,6 @@ def test_the_index_keeps_up_with_the_issues_and_survives_a_reopening(tracker: Tr
         tracker.issue(10 + at, f"Report number {at} on login", "text")
         tracker.items()
     assert len(again.search(Document("", "issue", "Report number on login", ""), 20)) == 14
-    assert again._shelf().newest() and len(again._shelf().blocks()) < 12
+    assert again._shelf().newest() and len(list(again._shelf().blocks())) < 12
     again.forget()
     assert again.titles() == {}

@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,9 +15,10 @@ from hypothesis import strategies as st
 
 from hundredfold.evidence.similarity import blocks, lexical, ranker
 from hundredfold.evidence.similarity.documents import NO_VECTORS, Block, Document, Facts, block, facts
-from hundredfold.evidence.similarity.features import FEATURES
+from hundredfold.evidence.similarity.features import FEATURES, meaning_of
 from hundredfold.evidence.similarity.index import Index, joined
-from hundredfold.evidence.similarity.nearest import FEW, Nearest
+from hundredfold.evidence.similarity.line import weights_of
+from hundredfold.evidence.similarity.nearest import FEW, Nearest, best
 from hundredfold.evidence.similarity.ragged import ragged
 from hundredfold.evidence.similarity.siblings import marks, sibling
 from hundredfold.evidence.similarity.training import Lesson, train
@@ -234,7 +236,7 @@ def test_the_nearest_of_many_are_those_of_a_full_scan_however_they_came() -> Non
     vectors, wanted = made(2 * FEW + 200), made(6)
     there = Nearest(256)
     for start, end in ((0, FEW), (FEW, FEW + 1), (FEW + 1, 2 * FEW - 7), (2 * FEW - 7, len(vectors))):
-        there.add(vectors[start:end])
+        there.add(np.stack([vectors[start:end]] * 2, axis=1))
         for may in (np.ones(end, bool), np.arange(end) % 3 == 0, np.arange(end) < 40, np.zeros(end, bool)):
             shared = full = 0
             for one in wanted:
@@ -242,9 +244,17 @@ def test_the_nearest_of_many_are_those_of_a_full_scan_however_they_came() -> Non
                 right = [at for at in np.argsort(-cosines)[:100].tolist() if may[at]]
                 found = there.best(one, may, 100)
                 assert may[found].all() and len(set(found.tolist())) == len(found)
-                assert there.cosines(found, one) == pytest.approx(cosines[found], abs=1e-6)
+                assert there.pairs(found)[:, 0] @ one == pytest.approx(cosines[found], abs=4e-3)
                 shared, full = shared + len(set(right) & set(found.tolist())), full + len(right)
             assert shared >= 0.99 * full, (shared, full)
+
+
+@given(st.lists(st.integers(0, 9), max_size=200), st.integers(-1, 30))
+def test_the_greatest_values_are_those_of_a_full_sort(values: list[int], most: int) -> None:
+    there = np.array(values, np.float32)
+    found = best(there, most)
+    assert len(set(found.tolist())) == len(found) == min(len(values), max(0, most))
+    assert sorted(there[found].tolist(), reverse=True) == sorted(values, reverse=True)[: max(0, most)]
 
 
 def test_adding_one_by_one_finds_what_adding_all_finds_and_keeps_few_segments() -> None:
@@ -292,18 +302,54 @@ def test_a_trained_order_is_the_same_in_its_file_as_in_the_library() -> None:
     from hundredfold.evidence.similarity.training import SETTINGS, TREES
 
     theirs = lightgbm.train(SETTINGS, data, TREES).predict(lessons[1].rows, raw_score=True)
-    assert ranker.Ranker(again).sums(lessons[1].rows) == pytest.approx(theirs, abs=1e-3)
+    line = lessons[1].rows @ np.array(again.weights)
+    assert ranker.Ranker(again).sums(lessons[1].rows) == pytest.approx(theirs + line, abs=1e-3)
+    whole = np.concatenate([one.rows for one in lessons])
+    trees = ranker.Ranker(msgspec.structs.replace(again, weights=())).sums(whole)
+    assert trees.std() == pytest.approx((whole @ np.array(again.weights)).std(), rel=1e-3), "they count alike"
+
+
+def test_a_line_learns_what_made_the_choice_and_never_that_likeness_is_bad() -> None:
+    chooser = np.random.default_rng(9)
+    at = {one: FEATURES.index(one) for one in ("cosine", "age", "length", "title_rare")}
+    lessons = []
+    for _ in range(200):
+        rows = chooser.random((20, len(FEATURES))).astype(np.float32)
+        rows[:, FEATURES.index("same_kind")] = 1.0  # says nothing
+        pull = 30 * rows[:, at["cosine"]] - 20 * rows[:, at["age"]] + 10 * rows[:, at["length"]]
+        pull -= 10 * rows[:, at["title_rare"]]  # against its meaning
+        right = np.zeros(20, np.int64)
+        right[int((pull + chooser.gumbel(size=20)).argmax())] = 1
+        lessons.append(Lesson(rows, right))
+    weights = weights_of(lessons)
+    assert weights[at["cosine"]] > -weights[at["age"]] > weights[at["length"]] > 1
+    assert weights[at["title_rare"]] == 0 == weights[FEATURES.index("same_kind")]
+    others = [one for one, name in enumerate(FEATURES) if name not in at]
+    assert np.abs(weights[others]).max() < weights[at["length"]] / 3
+
+
+def test_a_candidate_in_the_midst_of_a_crowd_stands_out_less() -> None:
+    rows = np.zeros((4, 2, 4), np.float32)
+    rows[:3, :, 0], rows[3, :, 1] = 1.0, 1.0  # three are the same, one is apart
+    query = np.full((2, 4), 0.5, np.float32)
+    meaning = meaning_of(query, rows)
+    assert meaning.both == pytest.approx([0.5] * 4) and meaning.crossed == pytest.approx([0.5] * 4)
+    vectors = [rows[at] for at in range(4)]
+    documents = [facts(issue(at, "crash" if at < 3 else "login"), one) for at, one in enumerate(vectors, 1)]
+    found = Index(4, [block(documents)]).candidates(facts(issue(9, "crash login"), query))
+    crowd, gap = (found.features[:, FEATURES.index(one)] for one in ("crowd", "crowd_gap"))
+    assert crowd == pytest.approx([2 / 3, 2 / 3, 2 / 3, 0.0], abs=1e-6)
+    assert gap == pytest.approx([0.5 - 2 / 3] * 3 + [0.5], abs=0.01)
 
 
 def test_too_few_pairs_and_damaged_models_are_refused() -> None:
     with pytest.raises(ValueError, match="at least 30"):
         train(taught(12), embedder="words", trained_on="")
     good = ranker.shipped(words_only=True).model
-    import msgspec
-
     tree = good.trees[0]
     for broken in (
         msgspec.structs.replace(good, features=("other",)),
+        msgspec.structs.replace(good, weights=(1.0, 2.0)),
         msgspec.structs.replace(good, trees=(msgspec.structs.replace(tree, left=(0,) * len(tree.left)),)),
         msgspec.structs.replace(good, trees=(msgspec.structs.replace(tree, leaf=()),)),
         msgspec.structs.replace(

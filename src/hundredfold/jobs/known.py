@@ -220,7 +220,7 @@ class Known:
             encoder = self._found_encoder()
             own = shelf.order()
             ranker = Ranker(own) if own else shipped(words_only=encoder is None)
-            index = Index(encoder.size if encoder else 0, (one for _, one in shelf.blocks()), ranker)
+            index = Index(encoder.size if encoder else 0, shelf.blocks(), ranker)
             there = shelf.documents()
             index.remove([key for key in index.keys if key not in there])
             self._index, self._newest = index, newest

@@ -7,7 +7,7 @@ embedder the index is made anew beside it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -71,13 +71,13 @@ class Shelf:
             )
             return int(found.scalar() or 0)
 
-    def blocks(self) -> list[tuple[int, Block]]:
-        """The blocks with their numbers, oldest first.
+    def blocks(self) -> Iterator[Block]:
+        """The blocks, oldest first, each read when it is asked for.
 
         Raises:
             StorageError: one is gone or damaged; names the mend.
         """
-        return [(number, self._read(blob)) for number, blob, _ in self._rows()]
+        return (self._read(blob) for _, blob, _ in self._rows())
 
     def add(self, block: Block, documents: Mapping[str, Kept]) -> int:
         """Keep a block and its documents, and return the block's number. `documents` are the block's keys."""
@@ -225,4 +225,4 @@ class Shelf:
 
 
 _REBUILD = "Make it anew: hundredfold known refresh --anew."
-_RETRAIN = "Train it again or go back to the shipped one: hundredfold known train, or train --shipped."
+_RETRAIN = "Go back to the shipped one, and train again: hundredfold known train --shipped, then known train."

@@ -17,10 +17,10 @@ from msgspec import Struct
 
 from hundredfold.evidence.similarity import lexical, ragged
 from hundredfold.evidence.similarity.documents import ASPECTS, Block, Facts
-from hundredfold.evidence.similarity.features import features, hybrid
+from hundredfold.evidence.similarity.features import features, hybrid, meaning_of
 from hundredfold.evidence.similarity.growing import Growing, GrowingRagged
 from hundredfold.evidence.similarity.lexical import key_of
-from hundredfold.evidence.similarity.nearest import Nearest, best
+from hundredfold.evidence.similarity.nearest import Nearest, best, together
 from hundredfold.evidence.similarity.ranker import Ranker
 
 DEPTH = 100  # candidates by each of the two searches
@@ -66,7 +66,6 @@ class Index:
         self._row: dict[str, int] = {}
         self._alive = Growing((), bool)
         self._nearest = Nearest(size)
-        self._given = Growing((2, size), np.float16)
         self._lexical = lexical.Lexical()
         self._aspects = tuple(GrowingRagged() for _ in ASPECTS)
         self._about = {name: Growing((), kind) for name, kind in ABOUT.items()}
@@ -88,8 +87,7 @@ class Index:
                 self._alive.rows[gone] = False
             self._row[key] = row
         self.keys += block.keys
-        self._nearest.add(_both(block.vectors))
-        self._given.extend(block.vectors)
+        self._nearest.add(block.vectors)
         self._lexical.add(block.lexical)
         for there, more in zip(self._aspects, block.aspects, strict=True):
             there.extend(more)
@@ -105,7 +103,7 @@ class Index:
     def vectors_of(self, key: str) -> Rows | None:
         """(2, size): the vectors of a document that is there."""
         row = self._row.get(key)
-        return None if row is None else self._given.rows[row].astype(np.float32)
+        return None if row is None else self._nearest.pairs(np.array([row]))[0]
 
     def search(
         self, query: Facts, most: int = 10, *, kinds: Collection[str] = (), before_us: int | None = None
@@ -149,7 +147,7 @@ class Index:
     ) -> Candidates:
         """The best by words and the best by meaning, with what the ranker looks at."""
         words = self._lexical.scores(query.words)
-        wanted = _both(query.vectors[None])[0]
+        wanted = together(query.vectors[None])[0]
         created, groups, kinds_there, lengths = (self._about[name].rows for name in ABOUT)
         may = self._alive.rows.copy()
         if (own := self._row.get(query.key)) is not None:
@@ -158,27 +156,24 @@ class Index:
             may &= created < before_us
         if kinds:
             may &= np.isin(kinds_there, np.array([key_of(one) for one in kinds], np.uint64))
-        by_words = best(np.where(may, words, -1.0), DEPTH, may)
+        np.putmask(words, ~may, 0.0)
+        by_words = best(words, DEPTH)
         by_meaning = self._nearest.best(wanted, may, DEPTH if self.size else 0)
         rows = np.union1d(by_words[words[by_words] > 0], by_meaning)
-        lexical_there, both = words[rows], self._nearest.cosines(rows, wanted)
-        vectors = self._given.rows[rows].astype(np.float32)
-        title, whole = (np.einsum("ij,j->i", vectors[:, at], query.vectors[at]) for at in (0, 1))
-        crossed = np.einsum("ij,j->i", vectors[:, 0], query.vectors[1])
-        crossed = (crossed + np.einsum("ij,j->i", vectors[:, 1], query.vectors[0])) / 2
+        lexical_there, meaning = words[rows], meaning_of(query.vectors, self._nearest.pairs(rows))
         _, weights = self._lexical.weighted(query.words)
         itself = float((weights * weights).sum() / max(float(weights.max(initial=0.0)), 1e-6))
         found = features(
             query,
             rows,
             lexical_there,
-            (title, whole, crossed, both),
+            meaning,
             self._lexical.rarity,
             itself,
             tuple(one.ragged for one in self._aspects),
             (created[rows], groups[rows], kinds_there[rows], lengths[rows]),
         )
-        return Candidates(rows, lexical_there, both, found)
+        return Candidates(rows, lexical_there, meaning.both, found)
 
 
 def joined(blocks: Sequence[Block], wanted: Callable[[str, int], bool] = lambda key, block: True) -> Block:
@@ -201,10 +196,3 @@ def joined(blocks: Sequence[Block], wanted: Callable[[str, int], bool] = lambda 
         kinds=of("kinds"),
         lengths=of("lengths"),
     )
-
-
-def _both(vectors: npt.NDArray[np.floating[Any]]) -> Rows:
-    """(count, 2, size) → (count, size): title and whole added, of length 1."""
-    added = vectors.astype(np.float32).sum(axis=1)
-    unit: Rows = added / np.maximum(np.linalg.norm(added, axis=1, keepdims=True), 1e-9)
-    return unit

@@ -51,7 +51,7 @@ class Segment(Struct, frozen=True):
     weights: Floats  # from 0 to 1
 
 
-@lru_cache(maxsize=500_000)
+@lru_cache(maxsize=100_000)
 def key_of(term: str) -> int:
     """The 64-bit key of a term."""
     return int.from_bytes(blake2b(term.encode("utf-8", "replace"), digest_size=8).digest(), "little")

@@ -1,9 +1,9 @@
-"""A gradient-boosted order: many small decision trees over the features, read from data and walked in arrays.
+"""The learned order: a weighted sum of the features and many small decision trees over them, read from data.
 
-The model is JSON: for each tree its splits (feature, threshold, where to go) and the values of its leaves, as
-LightGBM names them (`dump_model`); the sum over the trees, through a logistic curve, is the score. There is
-no pickle and no library here; `training.py` makes such a model. Two are shipped: one that knows MiniLM's
-cosines, and one for words alone.
+The model is JSON: a weight a feature, and for each tree its splits (feature, threshold, where to go) and the
+values of its leaves, as LightGBM names them (`dump_model`); what all say together, through a logistic curve,
+is the score. The trees are walked in arrays. There is no pickle and no library here; `training.py` makes such
+a model. Two are shipped: one that knows MiniLM's cosines, and one for words alone.
 """
 
 from __future__ import annotations
@@ -45,9 +45,10 @@ class Model(Struct, frozen=True):
     embedder: str  # whose cosines it has seen
     features: tuple[str, ...]
     trees: tuple[Tree, ...]
+    weights: tuple[float, ...] = ()  # of the features; none: the trees alone
     trained_on: str = ""
     pairs: int = 0
-    scale: float = 1.0  # of the sum over the trees, before the logistic function
+    scale: float = 1.0  # of the sum, before the logistic function
     shift: float = 0.0
 
 
@@ -73,6 +74,7 @@ class Ranker:
             self._gone[at, :count] = masks
             self._value[at, : len(order)] = [tree.leaf[one] for one in order]
         self._feature, self._threshold = feature.ravel(), threshold.ravel()
+        self._weights = np.array(model.weights or np.zeros(len(FEATURES)))
 
     def scores(self, rows: Rows) -> Rows:
         """(count,) from 0 to 1, of (count, features)."""
@@ -80,7 +82,7 @@ class Ranker:
         return (1 / (1 + np.exp(-sums))).astype(np.float32)
 
     def sums(self, rows: Rows) -> npt.NDArray[np.float64]:
-        """(count,) what the trees say together.
+        """(count,) what the weights and the trees say together.
 
         Every question of every tree is asked at once; each no takes the leaves on its left away, and the
         first leaf that is left is the tree's (QuickScorer, Lucchese et al. 2015).
@@ -90,6 +92,7 @@ class Ranker:
         leaves = np.bitwise_and.reduce(left, axis=2)
         first = np.log2((leaves & (~leaves + np.uint64(1))).astype(np.float64)).astype(np.int64)
         total: npt.NDArray[np.float64] = self._value[np.arange(self._shape[0]), first].sum(axis=1)
+        total += rows @ self._weights
         return total
 
 
@@ -121,6 +124,8 @@ def encode(model: Model) -> bytes:
 def _check(model: Model) -> None:
     if model.features != FEATURES:
         raise ValueError("the ranking model was trained on other features; train it again")
+    if len(model.weights) not in (0, len(FEATURES)):
+        raise ValueError(f"{len(model.weights)} weights of {len(FEATURES)} features")
     if len(model.trees) > MAX_TREES:
         raise ValueError(f"{len(model.trees)} trees, at most {MAX_TREES}")
     for tree in model.trees:
@@ -180,4 +185,4 @@ def tree_of(dumped: dict[str, Any]) -> Tree:
 
 def model_of(dumped: Sequence[dict[str, Any]], *, embedder: str, trained_on: str, pairs: int) -> Model:
     """A model of LightGBM's trees."""
-    return Model(embedder, FEATURES, tuple(map(tree_of, dumped)), trained_on, pairs)
+    return Model(embedder, FEATURES, tuple(map(tree_of, dumped)), trained_on=trained_on, pairs=pairs)

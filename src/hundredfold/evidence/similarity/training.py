@@ -1,8 +1,10 @@
 """Training the order on confirmed pairs: which of a search's candidates people called the same.
 
-LightGBM grows the trees: its `lambdarank` puts a search's right candidates first. What their sum means is
-then learned by a logistic curve (Platt 1999) on searches that the trees were not grown on, also such as have
-nothing right among their candidates. Only training needs LightGBM (the extra `train`).
+The order is a weighted sum (`line`) and trees, which count alike: the one holds where there are few pairs,
+the others see what no line can. LightGBM grows the trees: its `lambdarank` puts a search's right candidates
+first. What the sum means is then learned by a logistic curve (Platt 1999) on searches that the order was not
+learned from, also such as have nothing right among their candidates. Only training needs LightGBM (the extra
+`train`).
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import numpy.typing as npt
 from msgspec import Struct
 
 from hundredfold.evidence.similarity.features import FEATURES
+from hundredfold.evidence.similarity.line import weights_of
 from hundredfold.evidence.similarity.ranker import Model, Ranker, model_of
 
 if TYPE_CHECKING:
@@ -66,41 +69,45 @@ def train(lessons: Sequence[Lesson], *, embedder: str, trained_on: str) -> Model
     if len(useful) < LEAST_QUERIES:
         raise ValueError(f"{len(useful)} searches with a confirmed pair, at least {LEAST_QUERIES} are needed")
     half = len(useful) // 2
-    proven = _grow(useful[:half], embedder, trained_on)
+    proven = _learned(useful[:half], embedder, trained_on)
     kept = {id(one) for one in useful[:half]}
     unseen = [one for one in lessons if id(one) not in kept]
     sums = Ranker(proven).sums(np.concatenate([one.rows for one in unseen]))
     scale, shift = _curve(sums, np.concatenate([one.right for one in unseen]))
-    return msgspec.structs.replace(_grow(useful, embedder, trained_on), scale=scale, shift=shift)
+    return msgspec.structs.replace(_learned(useful, embedder, trained_on), scale=scale, shift=shift)
 
 
-def _grow(lessons: Sequence[Lesson], embedder: str, trained_on: str) -> Model:
+def _learned(lessons: Sequence[Lesson], embedder: str, trained_on: str) -> Model:
     import lightgbm
 
+    rows = np.concatenate([one.rows for one in lessons])
     data = lightgbm.Dataset(
-        np.concatenate([one.rows for one in lessons]),
+        rows,
         np.concatenate([one.right for one in lessons]),
         group=[len(one.right) for one in lessons],
         feature_name=list(FEATURES),
     )
     grown = lightgbm.train(SETTINGS, data, num_boost_round=TREES)
-    return model_of(
+    trees = model_of(
         grown.dump_model()["tree_info"], embedder=embedder, trained_on=trained_on, pairs=len(lessons)
     )
+    weights = weights_of(lessons)
+    apart = Ranker(trees).sums(rows).std() / max(float((rows @ weights).std()), 1e-9)
+    return msgspec.structs.replace(trees, weights=tuple(float(f"{one:.6g}") for one in weights * apart))
 
 
 def _curve(sums: npt.NDArray[np.float64], right: npt.NDArray[np.int64]) -> tuple[float, float]:
-    """(scale, shift) of the logistic curve that the marks follow best, by Newton's method."""
-    scale, shift = 1.0, 0.0
-    for _ in range(50):
-        share = 1 / (1 + np.exp(-(scale * sums + shift)))
-        spread = np.maximum(share * (1 - share), 1e-9)
-        off = right - share
-        gradient = np.array([(off * sums).sum() - RIDGE * (scale - 1), off.sum()])
-        cross = (spread * sums).sum()
-        curvature = np.array([[(spread * sums * sums).sum() + RIDGE, cross], [cross, spread.sum()]])
-        step = np.linalg.solve(curvature, gradient)
-        scale, shift = scale + float(step[0]), shift + float(step[1])
-        if float(np.abs(step).max()) < 1e-8:
-            break
-    return max(scale, 1e-3), shift
+    """(scale, shift) of the logistic curve that the marks follow best."""
+    from scipy.optimize import minimize
+    from scipy.special import expit
+
+    def loss(curve: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+        """(minus the logarithm of the likelihood, with the ridge; its gradient)."""
+        place = curve[0] * sums + curve[1]
+        off = expit(place) - right
+        held = RIDGE * (curve[0] - 1)
+        value = (np.logaddexp(0, place) - right * place).sum() + held * (curve[0] - 1) / 2
+        return float(value), np.array([(off * sums).sum() + held, off.sum()])
+
+    scale, shift = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B").x
+    return max(float(scale), 1e-3), float(shift)

@@ -83,7 +83,7 @@ def _trace(run: str) -> str:
     return name.lower() if is_source or _DOTTED.fullmatch(name) else ""
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=50_000)
 def _terms_of(word: str) -> tuple[str, ...]:
     parts = [part.lower() for part in _PART.findall(word)] if word.isascii() else [word.lower()]
     whole = (f"={word.lower()}",) if len(parts) > 1 else ()
