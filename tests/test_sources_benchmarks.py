@@ -167,6 +167,21 @@ def test_what_is_no_measurement_is_left_out_and_counted() -> None:
     assert sum(found.left_out.values()) == 8
 
 
+def test_a_history_reads_the_same_whether_or_not_it_is_json_to_the_letter() -> None:
+    """NaN is no JSON: such a file is decoded as a whole, others entry by entry."""
+    benches = [{"name": "a", "unit": "ns", "value": 1, "range": "± 1,000"}, {"name": "b", "value": "no"}]
+    entry = {"commit": {"id": SHA}, "date": 1_700_000_000_000, "tool": "cargo", "benches": benches}
+    odd = {"benches": [{"name": "c", "unit": "ns", "value": 1}], "date": float("nan")}
+    suites = {"One": [entry, {"benches": 3}, 7], "Other": [entry]}
+    strict, lenient = (
+        read(f"window.BENCHMARK_DATA = {json.dumps({'entries': one})};\n ".encode(), "data.js", RUN)
+        for one in (suites, {**suites, "Odd": [odd], "None": 5})
+    )
+    assert len(strict.readings) == 2 and strict.readings == lenient.readings
+    assert strict.readings[0].spread == 1000.0 and strict.readings[0].tool == "cargo"
+    assert (sum(strict.left_out.values()), sum(lenient.left_out.values())) == (2, 3)
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [

@@ -142,7 +142,7 @@ def _read(context: Context, job: JobSettings) -> tuple[Any, LeftOut]:
     from hundredfold.jobs.benchmarks.collecting import collect
 
     left_out: LeftOut = {}
-    known = _kept(context, collect(context.place.root, context.repository, job.results, left_out))
+    known = _kept(context, collect(context.place.root, context.repository, job.results, left_out, say))
     return known, left_out
 
 

@@ -7,7 +7,7 @@ from msgspec import Struct
 from hundredfold.evidence.measures import Direction
 
 
-class Point(Struct, frozen=True):
+class Point(Struct, frozen=True, gc=False):
     """One measurement: when (UTC microseconds), of which commit ("" if unknown), and what."""
 
     at_us: int

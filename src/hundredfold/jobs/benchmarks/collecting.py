@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,15 +16,28 @@ if TYPE_CHECKING:
     from hundredfold.sources.git import Repository
 
 MAX_FILES = 10_000
+LONG_BYTES = 20 * 10**6  # a file that takes seconds
+TOLD_EVERY = 200_000  # measurements
 
 LeftOut = dict[str, dict[str, int]]
 """By file, how many of its values a reader could not use, by reason."""
 
+Tell = Callable[[str], None]
+
+
+def _nothing(_: str) -> None:
+    """Where nobody follows the progress."""
+
 
 def collect(
-    root: Path, repository: Repository, settings: ResultsSettings, left_out: LeftOut
+    root: Path,
+    repository: Repository,
+    settings: ResultsSettings,
+    left_out: LeftOut,
+    tell: Tell = _nothing,
 ) -> Iterator[Measured]:
-    """Every measurement of the configured files; what is none is counted in `left_out` as it is met.
+    """Every measurement of the configured files; what is none is counted in `left_out` as it is met. `tell`
+    hears of what takes a while.
 
     A file that does not say of which commit it is counts for HEAD, at the time it was written.
 
@@ -41,7 +54,7 @@ def collect(
         branch, colon, path = pattern.partition(":")
         if colon and not (root / pattern).exists():
             found = _on_branch(repository, branch, path, pattern, settings.format)
-            yield from measured(found, pattern, left_out)
+            yield from measured(found, pattern, left_out, tell)
             continue
         for file in _files(root, pattern):
             head = head or repository.resolve("HEAD")
@@ -53,14 +66,19 @@ def collect(
                 )
             name = file.relative_to(root).as_posix()
             run = Run(head, stat.st_mtime_ns // 1000)
-            yield from measured(read(file.read_bytes(), name, run, settings.format), name, left_out)
+            if stat.st_size > LONG_BYTES:
+                tell(f"reading {name}, {stat.st_size / 1e6:,.0f} MB")
+            found = read(file.read_bytes(), name, run, settings.format)
+            yield from measured(found, name, left_out, tell)
 
 
-def measured(found: Readings, file: str, left_out: LeftOut) -> Iterator[Measured]:
+def measured(found: Readings, file: str, left_out: LeftOut, tell: Tell = _nothing) -> Iterator[Measured]:
     """A file's readings as the store keeps them."""
     if found.left_out:
         left_out[file] = found.left_out
-    for one in found.readings:
+    for number, one in enumerate(found.readings, 1):
+        if number % TOLD_EVERY == 0:
+            tell(f"keeping measurements: {number:,} of {len(found.readings):,}")
         yield Measured(one.suite, one.name, one.unit, one.tool, one.value, one.at_us, one.commit, one.spread)
 
 

@@ -25,7 +25,7 @@ class Run(Struct, frozen=True):
     at_us: int = 0
 
 
-class Reading(Struct, frozen=True):
+class Reading(Struct, frozen=True, gc=False):
     """One measurement as a file gives it: value and spread (0 if unknown) in `unit`, as the tool names it."""
 
     suite: str
@@ -53,6 +53,7 @@ class Collector:
         self.tool = tool
         self._readings: list[Reading] = []
         self._left_out: Counter[str] = Counter()
+        self._names: dict[str, str] = {}
 
     def add(
         self,
@@ -78,9 +79,9 @@ class Collector:
         else:
             self._readings.append(
                 Reading(
-                    suite=_name(suite),
-                    name=_name(name),
-                    unit=_name(unit),
+                    suite=self._named(suite),
+                    name=self._named(name),
+                    unit=self._named(unit),
                     tool=tool or self.tool,
                     value=number,
                     at_us=run.at_us,
@@ -88,6 +89,13 @@ class Collector:
                     spread=abs(finite(spread) or 0.0),
                 )
             )
+
+    def _named(self, value: Any) -> str:
+        """The name in one line; the same text each time it comes."""
+        text = value if isinstance(value, str) else ""
+        if text not in self._names:
+            self._names[text] = _name(text)
+        return self._names[text]
 
     def leave_out(self, reason: str) -> None:
         """Count something that can't be used."""
@@ -186,6 +194,5 @@ def commit_of(value: Any) -> str:
     return text if 7 <= len(text) <= 64 and not set(text) - set("0123456789abcdef") else ""
 
 
-def _name(value: Any) -> str:
-    text = value if isinstance(value, str) else ""
+def _name(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text[: MAX_NAME * 2]).split())[:MAX_NAME]
