@@ -218,6 +218,17 @@ def test_an_edit_keeps_the_first_wording_and_the_editors_name(database: Database
     assert len(proposals.edits_of(database, first.id)) == 1
 
 
+def test_what_was_simulated_is_called_so_whatever_a_person_calls_it(
+    database: Database, tmp_path: Path
+) -> None:
+    prepared(database, tmp_path)
+    one = msgspec.structs.replace(proposed(Comment(number=1)), title="SIMULATED: As it was")
+    record_done(database, an_item(), RUN, Done(proposals=(one,)), model=True)
+    assert edited(database, one, "Better", one.body, by="Ada") == "changed"
+    row = proposals.find(database, one.id)
+    assert row is not None and row.proposal.title == "SIMULATED: Better"
+
+
 def test_of_two_editors_and_a_decision_at_once_nothing_is_lost(database: Database, tmp_path: Path) -> None:
     keep(database, cases(("a", (1.0,), "dedupe", False)), tmp_path)
     row = proposals.find(database, identity("proposal", "a"))

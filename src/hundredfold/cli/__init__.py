@@ -64,25 +64,23 @@ def overview() -> str:
 
 def application() -> App:
     """The commands, each loaded when it is called."""
-    from cyclopts import App, Parameter
+    from cyclopts import App
+
+    from hundredfold.cli.helping import DEFAULTS, flow
 
     app = App(
         name="hundredfold",
-        default_parameter=Parameter(negative=(), show_default=_default_text),
+        default_parameter=DEFAULTS,
         help=WHAT_IT_IS,
         version=__version__,
         help_format="plaintext",  # Markdown would cost every call of help 0.1 s of imports
     )
     for commands in COMMANDS.values():
-        for name, where, what in commands:
-            app.command(f"hundredfold.cli.{where}", name=name, help=what)
+        for name, where, _ in commands:
+            app.command(f"hundredfold.cli.{where}", name=name)
+    if {"--help", "-h"} & set(sys.argv):
+        flow(app, sys.argv[1:])
     return app
-
-
-def _default_text(value: object) -> str | None:
-    """A default as help shows it; one that is nothing (no text, no list, a switch off) is not shown."""
-    shown = value or (isinstance(value, int | float) and value is not False)
-    return str(value) if shown else None
 
 
 def main() -> None:

@@ -8,6 +8,9 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from hundredfold.cli.context import Where
 from hundredfold.cli.output import print_json
@@ -15,7 +18,7 @@ from hundredfold.errors import EXIT_CONFLICT, ConfigError
 
 
 def edit(
-    id_: str,
+    id_: Annotated[str, Parameter(name="id")],
     /,
     *,
     title: str = "",

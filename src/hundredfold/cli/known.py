@@ -255,7 +255,11 @@ def refresh(*, anew: bool = False, json: bool = False, where: Where = Where()) -
     return 0
 
 
-app = App(name="known", help="Is this already known? Search, rulings on what belongs together, training.")
+app = App(
+    name="known",
+    help="Is this already known? Search, rulings on what belongs together, training.",
+    help_format="plaintext",
+)
 for command, name in (
     (find, "find"),
     (never, "never"),

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from hundredfold.cli.context import Context, Where
-from hundredfold.cli.output import console, print_json, printable, say
+from hundredfold.cli.output import console, print_json, printable, say, yielding
 from hundredfold.errors import ConfigError
 from hundredfold.outcome import ACCEPTED_STATES, KINDS, Observation, OutcomeState
+from hundredfold.vocabulary import SIMULATED
 
 if TYPE_CHECKING:
     from hundredfold.outcomes.observing import Looked
@@ -256,9 +257,9 @@ def _print_rows(rows: list[OutcomeRow], total: int) -> None:
     if not rows:
         out.print("Nothing is followed yet. `hundredfold outcomes backfill` reads the repository's past.")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
-    for name, ratio in (("id", 0), ("state", 0), ("kind", 0), ("by", 0), ("what", 3), ("rule", 2)):
-        table.add_column(name, no_wrap=True, overflow="ellipsis", ratio=ratio or None)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("id", "state", "kind", "by", "what", "rule"):
+        table.add_column(name, no_wrap=name not in ("what", "rule"))
     for row in rows:
         origin, seen = row.outcome.origin, row.observation
         state = f"{row.state} (simulated)" if origin.simulated else row.state
@@ -268,8 +269,8 @@ def _print_rows(rows: list[OutcomeRow], total: int) -> None:
             state,
             KINDS.get(origin.kind, origin.kind),
             printable(origin.agent),
-            printable(row.outcome.title),
-            printable(rule),
+            yielding(printable(row.outcome.title.removeprefix(SIMULATED))),
+            yielding(printable(rule)),
         )
     out.print(table)
     if total > len(rows):

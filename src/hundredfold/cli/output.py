@@ -9,6 +9,7 @@ import msgspec
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 
 def print_json(value: Any) -> None:
@@ -26,6 +27,19 @@ def console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
     return Console(stderr=stderr, highlight=False, markup=False)
+
+
+def yielding(text: str) -> Text:
+    """A cell of one line that gives way to the others: cut, with an ellipsis, where the terminal is too
+    narrow. Its column must not be `no_wrap`, those that are keep their width."""
+    from rich.text import Text
+
+    return Text(text, no_wrap=True, overflow="ellipsis")
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number with its word: "1 item", "1,200 items"."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def printable(text: str) -> str:

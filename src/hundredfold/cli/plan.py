@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from hundredfold.cli.choice import chosen_jobs, overridden
 from hundredfold.cli.context import Context, Where
-from hundredfold.cli.output import console, print_json
+from hundredfold.cli.output import console, counted, print_json, yielding
 from hundredfold.config import price_files
 from hundredfold.fleet.desk import earlier
 from hundredfold.fleet.routing import priced_as, why_no_model
@@ -77,9 +77,9 @@ def plan(
         print_json({"plans": plans})
     else:
         for one in plans:
-            print_plan(one)
-            if not one.items and (why := why_nothing(context, one.job)):
-                console().print(f"Nothing was found: {for_terminal(why)}", soft_wrap=True)
+            print_plan(one, "" if one.items else why_nothing(context, one.job))
+        if len(plans) > 1:
+            _print_total(plans)
     return 0
 
 
@@ -150,18 +150,17 @@ def cost_by_tier(book: PriceBook, prices: str, model: str, tasks: list[AgentTask
     return found
 
 
-def print_plan(plan: Plan) -> None:
-    """The plan as a table and its sums in words."""
+def print_plan(plan: Plan, why: str = "") -> None:
+    """The plan as a table and its sums in words; `why` there are no items, if there are none."""
     from rich.table import Table
-    from rich.text import Text
 
     out = console()
     table = Table(box=None, padding=(0, 1))
-    for column, width in (("item", 14), ("commit", 10), ("state", 10)):
-        table.add_column(column, no_wrap=True, min_width=width)
-    table.add_column("tasks", justify="right", min_width=5)
-    table.add_column("tokens", justify="right", no_wrap=True, min_width=7)
-    table.add_column("title", no_wrap=True, overflow="ellipsis", ratio=1)
+    for column in ("item", "of", "state"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("tasks", justify="right", no_wrap=True)
+    table.add_column("tokens", justify="right", no_wrap=True)
+    table.add_column("title")
     for one in plan.items:
         tokens = one.expected.input + one.expected.output
         table.add_row(
@@ -170,13 +169,21 @@ def print_plan(plan: Plan) -> None:
             one.state,
             str(one.tasks or "–"),
             f"{tokens:,}" if tokens else "–",
-            Text(for_terminal(one.title)),
+            yielding(for_terminal(one.title)),
         )
+    if not plan.items:
+        because = f": {for_terminal(why)}" if why else "."
+        out.print(f"{plan.job}: nothing was found{because}\n", soft_wrap=True)
+        return
     out.print(table)
+    if not plan.tasks:
+        out.print(f"\n{plan.job}: {counted(len(plan.items), 'item')}, nothing new to ask an agent.\n")
+        return
     total = plan.expected
     out.print(
-        f"\n{plan.job}: {len(plan.items)} items, {plan.tasks} agent tasks in the first round, about "
-        f"{total.input:,} input tokens ({total.cached:,} of them cached) and {total.output:,} output tokens."
+        f"\n{plan.job}: {counted(len(plan.items), 'item')}, {counted(plan.tasks, 'agent task')} in the first "
+        f"round, about {total.input:,} input tokens ({total.cached:,} of them cached) and {total.output:,} "
+        "output tokens."
     )
     prices = ", ".join(
         f"{tier} {dollars_text(cost) if cost is not None else 'no price known'}"
@@ -188,3 +195,19 @@ def print_plan(plan: Plan) -> None:
         out.print(f"In {plan.notice}.")
     if plan.no_model:
         out.print(f"No model can be asked now: {plan.no_model}. A run would do the deterministic part only.")
+    out.print()
+
+
+def _print_total(plans: list[Plan]) -> None:
+    """What all jobs would cost together."""
+    items_, tasks = sum(len(one.items) for one in plans), sum(one.tasks for one in plans)
+    costs = []
+    for tier in get_args(Tier):
+        known = [one.cost[tier] for one in plans if one.tasks]
+        priced = [cost for cost in known if cost is not None]
+        costs.append(f"{tier} {dollars_text(sum(priced)) if len(priced) == len(known) else 'no price known'}")
+    minutes = sum(one.review_minutes for one in plans)
+    console().print(
+        f"All {len(plans)} jobs: {counted(items_, 'item')}, {counted(tasks, 'agent task')}; "
+        f"{', '.join(costs)}; {minutes:.0f} minutes of review."
+    )

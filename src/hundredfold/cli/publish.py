@@ -102,7 +102,7 @@ def preview(publisher: Publisher, wanted: list[str], *, json: bool) -> int:
         for call in calls:
             out.print(block_for_terminal(call), soft_wrap=True)
         out.print()
-    say(f"nothing was changed; this is what {publisher.forge.name} would be told now")
+    say(f"nothing was changed; this is what would be done now on the forge: {publisher.forge.name}")
     return 0
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, get_args
 
 from hundredfold.cli.context import Context
-from hundredfold.cli.output import console
+from hundredfold.cli.output import console, counted, yielding
 from hundredfold.cli.plan import cost_by_tier, why_nothing
 from hundredfold.config import price_files
 from hundredfold.fleet.routing import priced_as
@@ -20,6 +20,8 @@ from hundredfold.proposals.sanitise import for_terminal
 from hundredfold.store import items
 from hundredfold.store.findings import coverage_of
 from hundredfold.store.items import ItemRow
+from hundredfold.usage.spend import Bill, bill
+from hundredfold.usage.wording import line_text
 from hundredfold.vocabulary import AgentTask, Tier, Usage
 
 SHOWN = 12
@@ -46,6 +48,7 @@ def report_of(context: Context, result: RunResult, no_model: str) -> dict[str, A
         "listed": _listed(context, rows),
         "coverage": _coverage(context, rows),
         "dropped": dict(_dropped(rows)),
+        "cost": line_text(_bill(context, result)) or None,
         "reports": str(context.place.state / "reports"),
     }
 
@@ -61,7 +64,7 @@ def print_summary(context: Context, result: RunResult, no_model: str, names: Seq
             if why := why_nothing(context, name):
                 out.print(f"  {name}: {for_terminal(why)}", soft_wrap=True)
     elif not rows:
-        found = _counted(taken.found, "item")
+        found = counted(taken.found, "item")
         out.print(f"{found} found, nothing new: all were looked at before and have not changed.")
     if taken.deferred:
         minutes = pending_minutes(context.database, context.place.slug)
@@ -75,11 +78,20 @@ def print_summary(context: Context, result: RunResult, no_model: str, names: Seq
         _print_listed(context, rows, no_model)
     if context.settings.notice:
         out.print(f"\nIn {context.settings.notice}.", soft_wrap=True)
+    if spent := line_text(_bill(context, result)):
+        out.print(
+            f"Cost: {spent}. By commit, agent or tier: hundredfold spend --by item,agent,tier", soft_wrap=True
+        )
     _print_proposals(context, result)
     if result.halted is not None:
         out.print(f"\nStopped early: {result.halted}\n  → {result.halted.mend}", soft_wrap=True)
     if rows:
         out.print(f"\nReports: {context.place.state / 'reports'}", soft_wrap=True)
+
+
+def _bill(context: Context, result: RunResult) -> Bill:
+    book = load_book(price_files(context.settings, context.place.root))
+    return bill(context.database, book, by=(), run=result.run)
 
 
 def _rows(context: Context, result: RunResult) -> list[ItemRow]:
@@ -90,21 +102,20 @@ def _rows(context: Context, result: RunResult) -> list[ItemRow]:
 
 def _print_states(context: Context, rows: list[ItemRow]) -> None:
     from rich.table import Table
-    from rich.text import Text
 
     out = console()
     table = Table(box=None, padding=(0, 1))
-    for column, width in (("item", 14), ("commit", 10), ("ended", 10)):
-        table.add_column(column, no_wrap=True, min_width=width)
-    table.add_column("title", no_wrap=True, overflow="ellipsis", ratio=1)
+    for column in ("item", "of", "ended"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("title")
     for row in rows[:SHOWN]:
-        table.add_row(row.item.id, row.item.key[:10], row.state, Text(for_terminal(row.item.title)))
+        table.add_row(row.item.id, row.item.key[:10], row.state, yielding(for_terminal(row.item.title)))
     out.print(table)
     if len(rows) > SHOWN:
         out.print(f" … and {len(rows) - SHOWN} more (hundredfold run --json lists what was not finished)")
     seen = _coverage(context, rows)
     out.print(
-        f"\n{_counted(len(rows), 'item')}. Changed parts: {seen['investigated']} investigated by an agent, "
+        f"\n{counted(len(rows), 'item')}. Parts: {seen['investigated']} investigated by an agent, "
         f"{seen['screened']} screened by deterministic checks, {seen['not_looked_at']} not looked at."
     )
     for reason, count in seen["reasons"].items():
@@ -140,7 +151,7 @@ def _print_proposals(context: Context, result: RunResult) -> None:
         return
     out = console()
     wait = "waits" if len(found) == 1 else "wait"
-    out.print(f"\n{_counted(len(found), 'proposal')} {wait} for you (private until approved):")
+    out.print(f"\n{counted(len(found), 'proposal')} {wait} for you (private until approved):")
     for one in found[:SHOWN]:
         out.print(f"  {one.id}  {one.severity or '':<8}  {one.title}", no_wrap=True, overflow="ellipsis")
     if len(found) > SHOWN:
@@ -191,10 +202,6 @@ def _listed(context: Context, rows: list[ItemRow]) -> dict[str, Any]:
         "expected": sum((task.expected for task in tasks), Usage()),
         "cost": {tier: _sum_or_none([one[tier] for one in costs]) for tier in get_args(Tier)},
     }
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _sum_or_none(amounts: list[int | None]) -> int | None:

@@ -133,7 +133,8 @@ def _people(side: Side) -> Iterator[Piece]:
             f"{one.last.more_attempts_per_hour:,.2f} attempts an hour, an hour of review "
             f"{60 / one.supply.review_minutes_per_attempt:,.1f} attempts{worth}",
             sureness,
-            f"{one.enough:,} agents are enough for the review there is, if they do not hinder each other",
+            f"{one.enough:,} {'agent is' if one.enough == 1 else 'agents are'} enough for the review there "
+            "is, if they do not hinder each other",
         )
     elif now.binding == "agents" and (one.last.net_per_hour or 0) > 0:
         yield (
