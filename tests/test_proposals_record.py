@@ -11,6 +11,7 @@ from hundredfold.proposals.decide import decide
 from hundredfold.proposals.inbox import as_json, detail, listed, pending_minutes
 from hundredfold.proposals.pages import refresh
 from hundredfold.proposals.record import coverage_of, findings_of, record_done, record_skip
+from hundredfold.proposals.why import chain
 from hundredfold.store import items, proposals
 from hundredfold.store.database import Database
 from hundredfold.vocabulary import Coverage, Done, Evidence, Skip
@@ -98,6 +99,40 @@ def test_a_skip_keeps_its_reason_and_coverage(database: Database, tmp_path: Path
     row = items.find(database, an_item().id)
     assert row is not None and (row.state, row.reason) == ("skipped", "docs only")
     assert coverage_of(database, PROJECT, "security")[0]["path"] == "README.md"
+
+
+def test_a_newer_review_of_the_same_branch_replaces_the_older_that_waits(
+    database: Database, tmp_path: Path
+) -> None:
+    prepared(database, tmp_path)
+
+    def reviewed(head: str, branch: str, name: str, type_: str = "review") -> str:
+        item = msgspec.structs.replace(an_item(head, "review"), key=branch)
+        items.queue(database, item, RUN)
+        made = msgspec.structs.replace(a_proposal(name, type_=type_), job="review", item=item.id)
+        advisory = msgspec.structs.replace(a_proposal(f"{name} advisory"), job="review", item=item.id)
+        record_done(database, item, RUN, Done(proposals=(made, advisory)), model=True)
+        return made.id
+
+    other = reviewed("a", "#8", "other")
+    decided = reviewed("b", "#7", "decided")
+    decide(database, [decided], "approve", by="Ada")
+    old = reviewed("c", "#7", "old", "comment")
+    assert [state_of(database, one) for one in (other, decided, old)] == ["open", "approved", "open"]
+    new = reviewed("d", "#7", "new")
+    assert [state_of(database, one) for one in (other, decided, old, new)] == [
+        "open", "approved", "stale", "open",
+    ]  # fmt: skip
+    reviewed("c", "#7", "old but seen again", "comment")
+    assert [one.state for one in proposals.of_project(database, PROJECT, type_="review")] == [
+        "open", "approved", "open",
+    ]  # fmt: skip
+    assert {one.state for one in proposals.of_project(database, PROJECT, type_="comment")} == {"stale"}
+    shown = detail(database, old)
+    assert shown is not None and shown.entry.replaced_by == new
+    assert f"{new}, which is newer" in str(chain(database, old, lambda _: {}))
+    waiting = proposals.of_project(database, PROJECT, states=("open",), type_="advisory")
+    assert len(waiting) == 5, "each is about a finding of its own"
 
 
 def test_bytes_that_are_no_text_are_kept_on_both_databases(database: Database, tmp_path: Path) -> None:

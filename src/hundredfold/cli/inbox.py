@@ -125,6 +125,8 @@ def _print_list(entries: list[Entry]) -> None:
         opened = datetime.fromtimestamp(one.opened_us / 1e6, UTC).strftime("%m-%d %H:%M")
         about = "" if one.about in one.title else f" · {one.about}"
         what = f"{one.title}\n{one.job} {one.type}{' (private)' if one.private else ''} · {opened}{about}"
+        if one.replaced_by:
+            what += f" · replaced by {one.replaced_by}"
         confidence = "" if one.confidence is None else f"{one.confidence:.2f}"
         table.add_row(one.id, one.state, one.severity or "", confidence, f"{one.review_minutes:g}", what)
     if entries:

@@ -21,7 +21,8 @@ WAITING: tuple[ProposalState, ...] = ("open",)
 
 
 class Entry(Struct, frozen=True):
-    """A proposal as the inbox lists it, safe to print. `severity` is its gravest finding's."""
+    """A proposal as the inbox lists it, safe to print. `severity` is its gravest finding's; `replaced_by` the
+    newer proposal about the same that made it stale."""
 
     id: str
     state: ProposalState
@@ -36,6 +37,7 @@ class Entry(Struct, frozen=True):
     review_minutes: float
     run: str | None
     opened_us: int
+    replaced_by: str | None = None
 
 
 class Detail(Struct, frozen=True):
@@ -151,6 +153,7 @@ def _entry(row: ProposalRow, found: Sequence[Finding], about: str) -> Entry:
         review_minutes=proposal.review_minutes,
         run=row.run,
         opened_us=row.opened_us,
+        replaced_by=row.replaced_by,
     )
 
 

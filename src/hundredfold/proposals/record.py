@@ -17,6 +17,9 @@ from hundredfold.store.tables.work import items
 from hundredfold.store.text import storable
 from hundredfold.vocabulary import Coverage, Done, Finding, Item, Skip
 
+#: what a job says once of a subject as a whole: a newer one takes the place of an older that still waits
+VERDICTS = {"review": ("review", "comment")}
+
 
 def record_done(database: Database, item: Item, run: str | None, done: Done, *, model: bool) -> None:
     """Record that the item is worked out.
@@ -30,6 +33,9 @@ def record_done(database: Database, item: Item, run: str | None, done: Done, *, 
         findings.keep_findings(connection, database, done.findings, at_us)
         findings.replace_coverage(connection, item.id, done.coverage)
         proposals.keep(connection, database, done.proposals, run, at_us)
+        types = VERDICTS.get(item.job, ())
+        if any(one.type in types for one in done.proposals):
+            proposals.replace_older(connection, item.project, item.job, item.key, types, at_us)
         _end(connection, item.id, state, done.note, dict(done.dropped))
 
 

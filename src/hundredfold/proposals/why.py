@@ -273,6 +273,8 @@ def _finding(one: Finding, scope: _Scope) -> Node:
 def _proposal(database: Database, row: ProposalRow, scope: _Scope) -> Node:
     proposal = row.proposal
     facts: dict[str, Any] = {"type": proposal.type, "state": row.state, "opened": time_text(row.opened_us)}
+    if row.replaced_by:
+        facts["replaced by"] = f"{row.replaced_by}, which is newer and about the same"
     if edits := proposals.edits_of(database, proposal.id):
         facts["edited by"] = ", ".join(f"{one.by} ({time_text(one.at_us)})" for one in edits)
     facts |= {f"only if {key}": value for key, value in sorted(proposal.preconditions.items())}

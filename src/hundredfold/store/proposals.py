@@ -11,18 +11,20 @@ from msgspec import Struct
 
 from hundredfold.store.database import Database, insert_ignore, now_us
 from hundredfold.store.tables.record import decisions, edits, proposals
+from hundredfold.store.tables.work import items
 from hundredfold.store.text import storable
 from hundredfold.vocabulary import Decision, Proposal, ProposalState, identity
 
 
 class ProposalRow(Struct, frozen=True):
-    """A proposal with what became of it so far."""
+    """A proposal with what became of it so far. `replaced_by`: the newer one that made it stale, if one did."""
 
     proposal: Proposal
     state: ProposalState
     run: str | None
     opened_us: int
     changed_us: int
+    replaced_by: str | None = None
 
 
 class EditRow(Struct, frozen=True):
@@ -53,6 +55,7 @@ def keep(
             "review_minutes": one.review_minutes,
             "opened_us": at_us,
             "changed_us": at_us,
+            "replaced_by": None,
         }
         for one in proposed
     ]
@@ -63,6 +66,32 @@ def keep(
             sa.update(proposals)
             .where(proposals.c.id == row["id"], proposals.c.state == "stale")
             .values(**row)
+        )
+
+
+def replace_older(
+    connection: sa.Connection, project: str, job: str, key: str, types: Collection[str], at_us: int
+) -> None:
+    """Of the job's proposals of these types about one subject (an item's key) only the newest stays open:
+    older ones that nobody decided become stale. The newest is that of the item that was asked for last."""
+    about = (
+        sa.select(proposals.c.id, proposals.c.state)
+        .join(items, items.c.id == proposals.c.item)
+        .where(
+            proposals.c.project == project,
+            proposals.c.job == job,
+            proposals.c.type.in_(types),
+            items.c.key == storable(key),
+        )
+        .order_by(items.c.queued_us.desc(), proposals.c.opened_us.desc(), proposals.c.id)
+    )
+    newest, *older = connection.execute(about).all() or [None]
+    waiting = [row.id for row in older if row.state == "open"]
+    for start in range(0, len(waiting), 500):  # SQLite bounds the variables of a statement
+        connection.execute(
+            sa.update(proposals)
+            .where(proposals.c.id.in_(waiting[start : start + 500]), proposals.c.state == "open")
+            .values(state="stale", replaced_by=newest.id, changed_us=at_us)
         )
 
 
@@ -215,4 +244,5 @@ def _row(row: Any) -> ProposalRow:
         run=row.run,
         opened_us=row.opened_us,
         changed_us=row.changed_us,
+        replaced_by=row.replaced_by,
     )

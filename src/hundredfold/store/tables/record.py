@@ -51,6 +51,7 @@ proposals = Table(
     Column("review_minutes", Float, nullable=False),
     Column("opened_us", BigInteger, nullable=False),
     Column("changed_us", BigInteger, nullable=False),
+    Column("replaced_by", String),  # the newer proposal of the same subject that made this one stale
     Index(None, "project", "state"),
     Index(None, "project", "changed_us"),
 )
