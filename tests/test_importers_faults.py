@@ -15,6 +15,7 @@ from hundredfold.usage.importers import beside, keeping, reading, run
 from hundredfold.usage.importers.protocol import Place
 from tests.support.logs import (
     context,
+    count,
     line,
     message,
     meta,
@@ -56,8 +57,30 @@ def test_lines_that_cannot_be_read_are_told_and_the_rest_counts(
     assert {trouble.path for trouble in report.troubles} == {str(path)}
     assert "50 cached tokens of 10 input tokens" in told[6] and "-5" in told[7] and "yesterday" in told[11]
     assert "expected" in told[5].lower()
-    assert used(sqlite_database) == [(100, 50, 10), (50, 50, 10), (0, 0, 3), (10**12, 0, 3)]
+    assert "2,000,000,000,000 tokens, which no request has; it is left out" in told[8]
+    assert used(sqlite_database) == [(100, 50, 10), (50, 50, 10), (0, 0, 3)]
     assert take_in(sqlite_database, tmp_path).troubles == [], "they are told once"
+
+
+@pytest.mark.parametrize("name", ["codex", "totals", "claude", "otlp"])
+def test_a_count_that_no_request_has_is_told_left_out_and_bills_nothing(
+    name: str, sqlite_database: Database, tmp_path: Path
+) -> None:
+    absurd, flat = 10**9 + 1, b'{"timestamp":"2026-11-01T10:00:00Z","id":"%d","gen_ai.usage.input_tokens":%d}'
+    lines = {
+        "codex": [*HEAD, record(3, "r_a", wire(7, 0, 1)), record(4, "r_b", wire(1, 0, absurd))],
+        "totals": [
+            *HEAD, count(3, wire(7, 0, 1)), count(4, wire(absurd + 7, 0, 1)), count(5, wire(9, 0, 2)),
+        ],
+        "claude": [message(3, "m_a", output=7), message(4, "m_b", output=1, write=absurd)],
+        "otlp": [flat % (1, 7), flat % (2, absurd)],
+    }[name]  # fmt: skip
+    path = write(tmp_path / "logs.jsonl", lines)
+    report = take_in(sqlite_database, path, "codex" if name == "totals" else name)
+    [trouble] = report.troubles
+    assert trouble.line == (4 if name in ("codex", "totals") else 2) and "it is left out" in trouble.what
+    assert len(used(sqlite_database)) == (2 if name == "totals" else 1)
+    assert sum(one[0] + one[2] for one in used(sqlite_database)) < 2000
 
 
 def test_a_time_at_which_no_model_was_asked_is_told_and_spoils_no_bill(

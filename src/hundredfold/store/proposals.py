@@ -17,7 +17,7 @@ from hundredfold.vocabulary import Decision, Proposal, ProposalState, identity
 
 
 class ProposalRow(Struct, frozen=True):
-    """A proposal with what became of it so far. `replaced_by`: the newer one that made it stale, if one did."""
+    """A proposal with what became of it so far. `replaced_by`: the newer one that made it stale."""
 
     proposal: Proposal
     state: ProposalState
@@ -73,7 +73,8 @@ def replace_older(
     connection: sa.Connection, project: str, job: str, key: str, types: Collection[str], at_us: int
 ) -> None:
     """Of the job's proposals of these types about one subject (an item's key) only the newest stays open:
-    older ones that nobody decided become stale. The newest is that of the item that was asked for last."""
+    older ones that nobody decided become stale. There is one at least; the newest is that of the item that
+    was asked for last."""
     about = (
         sa.select(proposals.c.id, proposals.c.state)
         .join(items, items.c.id == proposals.c.item)
@@ -85,7 +86,7 @@ def replace_older(
         )
         .order_by(items.c.queued_us.desc(), proposals.c.opened_us.desc(), proposals.c.id)
     )
-    newest, *older = connection.execute(about).all() or [None]
+    newest, *older = connection.execute(about).all()
     waiting = [row.id for row in older if row.state == "open"]
     for start in range(0, len(waiting), 500):  # SQLite bounds the variables of a statement
         connection.execute(

@@ -6,6 +6,8 @@ from hundredfold.vocabulary import Usage
 
 #: more than any request can use; a larger figure is nonsense and would not fit the sums
 MOST_TOKENS = 10**12
+#: a line of a log that tells more of one request tells of none: the largest contexts are some 10**7 tokens
+MOST_LOGGED = 10**9
 
 
 def consistent(usage: Usage) -> Usage:

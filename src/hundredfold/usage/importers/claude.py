@@ -26,6 +26,7 @@ from hundredfold.usage.importers.protocol import (
     Places,
     Row,
     Threads,
+    absurd,
     at_us,
     closed,
     impossible,
@@ -199,6 +200,9 @@ class Session:
         reasoning = 0 if details is None else details.thinking_tokens or 0
         counts = (input_, cached, write, write_1h, output, reasoning)
         if wrong := impossible(*counts):
+            if nonsense := absurd(counts):
+                self._complain(offset, nonsense)
+                return
             wrong = impossible(tokens.input_tokens or 0, 0, 0, 0, output, 0) or wrong
             self._complain(offset, f"{wrong}; what is possible of it is counted")
             counts = possible(*counts)

@@ -31,6 +31,7 @@ from hundredfold.usage.importers.protocol import (
     Row,
     Thread,
     Threads,
+    absurd,
     at_us,
     closed,
     impossible,
@@ -326,11 +327,14 @@ class Rollout:
         if total[0] + total[2] < state.total[0] + state.total[2]:
             state.epoch += 1  # it began anew
             state.total = NOTHING
+        used = difference(total, state.total)
+        if nonsense := absurd(used):
+            self._complain(offset, nonsense)
+            return  # the next total goes on from the one before
         if self._chain is None:
             self._chain = Chain(state.thread or self._name, state.parent, state.totals, self._threads)
         mark, counted = self._chain.add(total, state.epoch)
         state.totals += 1
-        used = difference(total, state.total)
         state.total, state.last, state.last_us = total, used, at
         if not counted:
             if not self._thread_key:
@@ -342,6 +346,9 @@ class Rollout:
             return
         counts = (used[0], used[1], write, 0, used[2], used[3])
         if wrong := impossible(*counts):
+            if nonsense := absurd(counts):
+                self._complain(offset, nonsense)
+                return
             self._complain(offset, f"{wrong}; what is possible of it is counted")
             counts = possible(*counts)
         if self._place < 0:

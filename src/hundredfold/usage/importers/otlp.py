@@ -30,6 +30,7 @@ from hundredfold.usage.importers.protocol import (
     Places,
     Row,
     Threads,
+    absurd,
     at_us,
     impossible,
     possible,
@@ -179,6 +180,9 @@ class Export:
         reasoning = _count(said, "reasoning.output_tokens") or 0
         used = (input_, cached, write, 0, output, reasoning)
         if wrong := impossible(*used):
+            if nonsense := absurd(used):
+                self._complain(offset, nonsense)
+                return
             self._complain(offset, f"{wrong}; what is possible of it is counted")
             used = possible(*used)
         provider = str(said.get("gen_ai.provider.name") or said.get("gen_ai.system") or "unknown")

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from hundredfold.store.shortkeys import shortened
 from hundredfold.store.text import storable
-from hundredfold.usage.consistency import MOST_TOKENS, consistent
+from hundredfold.usage.consistency import MOST_LOGGED, consistent
 from hundredfold.vocabulary import Tier, Usage
 
 #: of one request: its key (see `row_key`); where it was made (a number of `Places`); when, in UTC
@@ -216,15 +216,15 @@ def impossible(input_: int, cached: int, write: int, write_1h: int, output: int,
     """Why these counts can't be true; "" if they can."""
     if (
         0 <= write_1h <= write
-        and 0 <= cached <= input_ - write <= input_ <= MOST_TOKENS
-        and 0 <= reasoning <= output <= MOST_TOKENS
+        and 0 <= cached <= input_ - write <= input_ <= MOST_LOGGED
+        and 0 <= reasoning <= output <= MOST_LOGGED
     ):
         return ""
     least = min(input_, cached, write, write_1h, output, reasoning)
     if least < 0:
         return f"a count of {least} tokens"
-    if max(input_, output) > MOST_TOKENS:
-        return f"a count of {max(input_, output):,} tokens"
+    if (most := max(input_, cached, write, write_1h, output, reasoning)) > MOST_LOGGED:
+        return f"a count of {most:,} tokens"
     if cached + write > input_:
         return f"{cached + write:,} cached tokens of {input_:,} input tokens"
     if write_1h > write:
@@ -234,10 +234,16 @@ def impossible(input_: int, cached: int, write: int, write_1h: int, output: int,
     return ""
 
 
+def absurd(counts: tuple[int, ...]) -> str:
+    """Why these counts are no request's at all; "" if they may be one's."""
+    most = max(counts)
+    return "" if most <= MOST_LOGGED else f"a count of {most:,} tokens, which no request has; it is left out"
+
+
 def possible(
     input_: int, cached: int, write: int, write_1h: int, output: int, reasoning: int
 ) -> tuple[int, int, int, int, int, int]:
-    """The counts as `usage.consistency.consistent` makes them."""
+    """The counts as `usage.consistency.consistent` makes them, if they are not `absurd`."""
     made = consistent(
         Usage(
             input=input_,
