@@ -239,6 +239,53 @@ def test_a_pull_request_has_the_commits_that_were_built_here(hub: TestForge, for
     assert after == before and made.state == "closed"
 
 
+SECOND = """--- a/src/new.py
++++ b/src/new.py
+@@ -1 +1,2 @@
+ print("new")
++print("newer")
+"""
+
+
+@pytest.mark.parametrize("meddled", [False, True])
+def test_commits_that_github_signs_are_ours_and_those_it_changes_are_not(
+    hub: TestForge, forge: GitHubForge, monkeypatch: pytest.MonkeyPatch, meddled: bool
+) -> None:
+    """A signature changes the sha of a commit and of all that follow it, and nothing else."""
+    git, before = hub.repo.git, state(hub.hub)
+    make = type(git).make_commit
+
+    def signing(self: Any, tree: str, parents: list[str], message: str, *people: Any) -> str:
+        made = make(self, tree, parents, message + "\nAnd more" if meddled else message, *people)
+        head, _, text = self.run("cat-file", "commit", made).partition(b"\n\n")
+        signed = (
+            head + b"\ngpgsig -----BEGIN PGP SIGNATURE-----\n \n abc\n -----END PGP SIGNATURE-----\n\n" + text
+        )
+        return str(self.run("hash-object", "-t", "commit", "-w", "--stdin", stdin=signed).decode().strip())
+
+    monkeypatch.setattr(type(git), "make_commit", signing)
+    commits = (Commit(message="Mend the page", patch=PATCH), Commit(message="More", patch=SECOND))
+    wanted = proposed(msgspec.structs.replace(a_pull(hub), commits=commits))
+    if meddled:
+        with pytest.raises(UnavailableError, match="GitHub made"):
+            forge.apply(wanted, KEY)
+        assert git.ref("refs/heads/hundredfold/mend") is None and 3 not in hub.repo.issues
+        return
+    receipt = forge.apply(wanted, KEY)
+    tip = git.ref("refs/heads/hundredfold/mend")
+    assert tip is not None and b"gpgsig" in git.run("cat-file", "commit", tip)
+    (first,) = git.commit(tip)["parents"]
+    assert b"gpgsig" in git.run("cat-file", "commit", first) and git.commit(first)["parents"] == [hub.base]
+    made = hub.repo.issues[3]
+    mark = marker.read(made.body)
+    assert made.pull is not None and made.pull.head_sha == tip and mark is not None and mark.head == tip
+    assert f"of `{tip[:12]}`" in (made.body or "")
+    entry = git.entry(tip, "src/new.py")
+    assert entry is not None and git.blob(entry[2]) == b'print("new")\nprint("newer")\n'
+    assert forge.undo(receipt, KEY) == "the pull request #3 stays, closed"
+    assert state(hub.hub, but=frozenset({"#3"})) == before
+
+
 def test_a_branch_that_others_pushed_to_stays(hub: TestForge, forge: GitHubForge) -> None:
     receipt = forge.apply(proposed(a_pull(hub)), KEY)
     commit(hub.repo.git, "hundredfold/mend", {"x": b"y"}, "A person's", int(hub.clock()))

@@ -94,6 +94,14 @@ def outdated(body: str, mark: Mark, head: str) -> str:
     return marked(_without_frame(plain), msgspec.structs.replace(mark, outdated_by=head))
 
 
+def renamed(body: str, old: str, new: str) -> str:
+    """A text of ours that is about the head `old`, as about `new`; any other as it is."""
+    mark = read(body)
+    if mark is None or mark.head != old:
+        return body
+    return marked(_without_frame(body), msgspec.structs.replace(mark, head=new))
+
+
 def same(body: str | None) -> str:
     """A digest by which a text is compared with what we sent: GitHub may change line ends."""
     return digest((body or "").replace("\r\n", "\n").rstrip())

@@ -2,13 +2,14 @@
 database.
 
 The commits are made on this machine first. So every sha is known before anything is sent, GitHub must
-answer with the very same, and until the branch is made nothing of it can be seen.
+answer with the very same, and until the branch is made nothing of it can be seen. A commit that GitHub signs
+has another sha: it counts if its tree, parents, message and people are ours, and what follows is built on it.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -125,6 +126,26 @@ def _objects(repo: Repo, one: Built, now_s: int) -> list[Step]:
         Step("object", "POST", repo.path("git", "trees"), tree, expected=one.tree),
         Step("object", "POST", repo.path("git", "commits"), commit, expected=one.sha),
     ]
+
+
+def same_commit(step: Step, made: Mapping[str, Any]) -> bool:
+    """Whether the step was to make a commit and GitHub's answer is that very commit but for a signature."""
+    body = step.body or {}
+    if not step.path.endswith("/git/commits") or not isinstance(body.get("tree"), str):
+        return False
+    try:
+        return (
+            made["tree"]["sha"] == body["tree"]
+            and [one["sha"] for one in made["parents"]] == body["parents"]
+            and made["message"].rstrip("\n") == body["message"].rstrip("\n")
+            and all(_person(made[role]) == _person(body[role]) for role in ("author", "committer"))
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return False
+
+
+def _person(given: Mapping[str, str]) -> tuple[str, str, datetime]:
+    return given["name"], given["email"], datetime.fromisoformat(given["date"].replace("Z", "+00:00"))
 
 
 async def _find_ref(repo: Repo, step: Step) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from hundredfold.forges.github import marker
 from hundredfold.forges.github.calls import Answer, Call, Method
 from hundredfold.forges.github.repo import Repo
 from hundredfold.forges.subject import Subject, Touch
@@ -24,7 +25,8 @@ _KEPT = ("id", "number", "sha", "ghsa_id", "html_url")
 class Step(Struct, frozen=True):
     """One call that changes something. `before` is what undoing it needs; `result` is set once it is done.
 
-    `found_by` is what `Kind.find` looks for. `expected`: the sha that the answer must bear.
+    `found_by` is what `Kind.find` looks for. `expected`: the sha that the answer must bear, but for a commit
+    that GitHub signed (`pulls.same_commit`).
     """
 
     kind: str
@@ -56,6 +58,15 @@ class Work(Struct, frozen=True):
         step = msgspec.structs.replace(self.steps[at], result=dict(result))
         return msgspec.structs.replace(self, steps=(*self.steps[:at], step, *self.steps[at + 1 :]))
 
+    def renamed(self, old: str, new: str) -> Work:
+        """The work whose steps that are not done yet say `new` where they said the sha `old`."""
+        if old == new:
+            return self
+        return msgspec.structs.replace(
+            self,
+            steps=tuple(one if one.result is not None else _renamed(one, old, new) for one in self.steps),
+        )
+
     def touch(self, subject: Subject, after: str) -> Touch:
         """What this work does to a subject, done or yet to be done."""
         own = [one for one in self.steps if one.number == subject.number]
@@ -67,6 +78,14 @@ class Work(Struct, frozen=True):
             removed=tuple(one.before["label"] for one in own if one.kind == "unlabel"),
             state=next((str((one.body or {})["state"]) for one in own if one.kind == "state"), ""),
         )
+
+
+def _renamed(step: Step, old: str, new: str) -> Step:
+    body = step.body
+    if body and isinstance(body.get("body"), str):
+        body = {**body, "body": marker.renamed(body["body"], old, new)}
+    raw = msgspec.json.encode(msgspec.structs.replace(step, body=body))
+    return msgspec.json.decode(raw.replace(old.encode(), new.encode()), type=Step)
 
 
 class Wanted(Struct, frozen=True):
