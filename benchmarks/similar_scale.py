@@ -31,7 +31,7 @@ from hundredfold.evidence.similarity import blocks
 from hundredfold.evidence.similarity.documents import Document, block, facts
 from hundredfold.evidence.similarity.index import Index, joined
 from hundredfold.evidence.similarity.ranker import shipped
-from hundredfold.jobs.known import CHUNK
+from hundredfold.jobs.known import CHUNK, give_back
 
 SEED = 1
 Array = np.ndarray[Any, Any]
@@ -93,6 +93,7 @@ def ours(documents: list[Document], vectors: Array, asked: list[int]) -> None:
             if len(small) * CHUNK >= blocks.MOST_DOCUMENTS or end == count:
                 index.add(joined(small))
                 small = []
+        give_back()
     queries = [facts(documents[at], vectors[at]) for at in asked]
     timed("ours", lambda at: index.search(queries[at]), len(queries))
     began = time.process_time()

@@ -21,6 +21,7 @@ AXES = 96
 COMPARED = 2_500  # in full, of those that the short vectors call nearest
 FEW = 5_000  # vectors, up to which all are compared in full
 SAMPLE = 5_000  # vectors that the axes are made of
+AT_ONCE = 1_000  # vectors that are turned into bytes or made short together, to need little room
 WIDEST = 64  # values of which one is looked at, at most, when the greatest are sought
 LEVELS = 127  # of a byte, above and below zero
 
@@ -38,25 +39,29 @@ class Nearest:
         """`size`: the length of a vector."""
         self._bytes = Growing((2, size), np.int8)
         self._scales = Growing((2,), np.float32)
+        self._shares = Growing((2,), np.float32)  # a byte's part in the cosine of `together`
         self._short: Growing | None = None
         self._axes: Rows = np.zeros((size, 0), np.float32)
         self._next = FEW + 1 if size > 2 * AXES else None  # so many, and the axes are made (again)
 
     def add(self, pairs: npt.NDArray[np.floating[Any]]) -> None:
         """(count, 2, size) of length 1."""
-        start = len(self._bytes)
-        scales = np.abs(pairs).max(axis=2, initial=1e-9).astype(np.float32) / LEVELS
-        self._bytes.extend(np.rint(pairs / scales[:, :, None]).astype(np.int8))
-        self._scales.extend(scales)
-        count = len(self._bytes)
+        start, count = len(self._bytes), len(self._bytes) + len(pairs)
+        for first in range(0, len(pairs), AT_ONCE):
+            some = pairs[first : first + AT_ONCE].astype(np.float32)
+            scales = np.abs(some).max(axis=2, initial=1e-9) / LEVELS
+            self._scales.extend(scales)
+            self._shares.extend(scales / np.maximum(np.linalg.norm(some.sum(axis=1), axis=1), 1e-9)[:, None])
+            some /= scales[:, :, None]
+            self._bytes.extend(np.rint(some, out=some).astype(np.int8))
         if self._next is not None and count >= self._next:
             self._axes = _principal(together(self.pairs(np.arange(0, count, -(-count // SAMPLE)))))
             self._short = Growing((AXES,), np.float32)
             self._next, start = 2 * count, 0
         if self._short is not None:
-            for first in range(start, count, SAMPLE):
-                some = np.arange(first, min(first + SAMPLE, count))
-                self._short.extend(together(self.pairs(some)) @ self._axes)
+            for first in range(start, count, AT_ONCE):
+                rows = np.arange(first, min(first + AT_ONCE, count))
+                self._short.extend(together(self.pairs(rows)) @ self._axes)
 
     def pairs(self, rows: Numbers) -> Rows:
         """(len(rows), 2, size): the vectors of these."""
@@ -73,7 +78,8 @@ class Nearest:
             np.putmask(about, ~may, -2.0)
             some = best(about, COMPARED)
             some = some[may[some]]
-        return some[best(together(self.pairs(some)) @ wanted, most)]
+        each = self._bytes.rows.take(some, axis=0).astype(np.float32) @ wanted  # of title, of whole
+        return some[best(np.einsum("ij,ij->i", each, self._shares.rows.take(some, axis=0)), most)]
 
 
 def together(pairs: npt.NDArray[np.floating[Any]]) -> Rows:

@@ -20,8 +20,7 @@ from msgspec import Struct
 from hundredfold.evidence.similarity.features import FEATURES
 
 MAX_TREES = 1_000
-MAX_NODES = 51  # of one tree: its leaves are bits of a float's exact integers
-ALL = np.uint64(2**52 - 1)
+MAX_NODES = 63  # of one tree: its leaves are bits
 
 Rows = npt.NDArray[np.float32]
 
@@ -64,14 +63,16 @@ class Ranker:
         self._shape = (trees, nodes)
         feature = np.zeros(self._shape, np.int64)
         threshold = np.full(self._shape, np.inf, np.float32)  # a place without a node never says no
-        self._gone = np.full(self._shape, ALL, np.uint64)
+        bits = np.min_scalar_type(2 ** (nodes + 1) - 1)  # the fewer bytes, the faster
+        self._all = bits.type(2 ** (nodes + 1) - 1)
+        self._gone = np.full(self._shape, self._all, bits)
         self._value = np.zeros((trees, nodes + 1))
         for at, tree in enumerate(model.trees):
             count = len(tree.feature)
             feature[at, :count] = tree.feature
             threshold[at, :count] = tree.threshold
-            masks, order = _masks(tree)
-            self._gone[at, :count] = masks
+            below, order = _below(tree)
+            self._gone[at, :count] = [int(self._all) & ~one for one in below]
             self._value[at, : len(order)] = [tree.leaf[one] for one in order]
         self._feature, self._threshold = feature.ravel(), threshold.ravel()
         self._weights = np.array(model.weights or np.zeros(len(FEATURES)))
@@ -88,9 +89,9 @@ class Ranker:
         first leaf that is left is the tree's (QuickScorer, Lucchese et al. 2015).
         """
         says_no = rows[:, self._feature] > self._threshold
-        left = np.where(says_no.reshape(len(rows), *self._shape), self._gone, ALL)
+        left = np.where(says_no.reshape(len(rows), *self._shape), self._gone, self._all)
         leaves = np.bitwise_and.reduce(left, axis=2)
-        first = np.log2((leaves & (~leaves + np.uint64(1))).astype(np.float64)).astype(np.int64)
+        first = np.bitwise_count(~leaves & (leaves - leaves.dtype.type(1)))  # zeros below the lowest bit
         total: npt.NDArray[np.float64] = self._value[np.arange(self._shape[0]), first].sum(axis=1)
         total += rows @ self._weights
         return total
@@ -140,9 +141,9 @@ def _check(model: Model) -> None:
                 raise ValueError("a tree of the ranking model has a branch that leads nowhere")
 
 
-def _masks(tree: Tree) -> tuple[list[int], list[int]]:
-    """(for each node the leaves that are left when it says no, the leaves from left to right)."""
-    masks = [0] * len(tree.feature)
+def _below(tree: Tree) -> tuple[list[int], list[int]]:
+    """(for each node the leaves on its left, as bits; the leaves from left to right)."""
+    lefts = [0] * len(tree.feature)
     order: list[int] = []
 
     def walk(at: int) -> int:
@@ -150,12 +151,11 @@ def _masks(tree: Tree) -> tuple[list[int], list[int]]:
         if at < 0:
             order.append(-1 - at)
             return 1 << (len(order) - 1)
-        below = walk(tree.left[at])
-        masks[at] = int(ALL) & ~below
-        return below | walk(tree.right[at])
+        lefts[at] = walk(tree.left[at])
+        return lefts[at] | walk(tree.right[at])
 
     walk(0 if tree.feature else -1)
-    return masks, order
+    return lefts, order
 
 
 def tree_of(dumped: dict[str, Any]) -> Tree:
