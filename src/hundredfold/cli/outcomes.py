@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SHOWN = 50  # outcomes of a list; the rest is counted
 
+ROOMY = 110  # columns of a terminal that shows all of an outcome
+
 
 def listed(
     *,
@@ -252,6 +254,7 @@ def _document(row: OutcomeRow) -> dict[str, Any]:
 
 def _print_rows(rows: list[OutcomeRow], total: int) -> None:
     from rich.table import Table
+    from rich.text import Text
 
     out = console()
     if not rows:
@@ -259,19 +262,19 @@ def _print_rows(rows: list[OutcomeRow], total: int) -> None:
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("id", "state", "kind", "by", "what", "rule"):
-        table.add_column(name, no_wrap=name not in ("what", "rule"))
+        if out.width >= ROOMY or name not in ("by", "rule"):  # else what it is would be cut to nothing
+            table.add_column(name, no_wrap=name not in ("what", "rule"))
     for row in rows:
         origin, seen = row.outcome.origin, row.observation
-        state = f"{row.state} (simulated)" if origin.simulated else row.state
-        rule = seen.rule if seen else "not observed yet"
-        table.add_row(
-            row.outcome.id,
-            state,
-            KINDS.get(origin.kind, origin.kind),
-            printable(origin.agent),
-            yielding(printable(row.outcome.title.removeprefix(SIMULATED))),
-            yielding(printable(rule)),
-        )
+        cells: dict[str, Text | str] = {
+            "id": row.outcome.id,
+            "state": f"{row.state} (simulated)" if origin.simulated else row.state,
+            "kind": KINDS.get(origin.kind, origin.kind),
+            "by": printable(origin.agent),
+            "what": yielding(printable(row.outcome.title.removeprefix(SIMULATED))),
+            "rule": yielding(printable(seen.rule if seen else "not observed yet")),
+        }
+        table.add_row(*(cells[str(column.header)] for column in table.columns))
     out.print(table)
     if total > len(rows):
         out.print(f"… and {total - len(rows)} more: --all shows them.")

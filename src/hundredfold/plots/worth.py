@@ -154,6 +154,9 @@ def draw_stands(axes: Axes, shown: WorthFigure) -> None:
         _empty(axes, "Nothing accepted was followed yet.")
         return
     days, shares = zip(*shown.stands, strict=True)
+    if max(days) < 1:
+        _empty(axes, "Nothing accepted was followed for a whole day yet.")
+        return
     axes.step(days, shares, where="post", color=ACCENT, linewidth=2)
     if shown.held:
         at, low, high = shown.held
