@@ -62,7 +62,7 @@ def test_wrong_groupings_and_days_are_named(where: Where) -> None:
     with pytest.raises(ConfigError, match="grouped by") as refused:
         worth(by=("jobs",), where=where)
     assert "'job'" in refused.value.mend
-    with pytest.raises(ConfigError, match="first day"):
+    with pytest.raises(ConfigError, match="--since: 'yesterday' is not a day"):
         worth(since="yesterday", where=where)
     with pytest.raises(ConfigError, match="takes no file"):
         worth("advise", Path("x.toml"), where=where)
