@@ -197,3 +197,17 @@ def test_no_price_is_cut_where_the_terminal_is_narrow(
     for whole in (" standard ", " 272,000 ", " $0.625 ", " $180 "):
         assert whole in text
     assert width == 100 or ("source" in text) == (width == 160)
+
+
+def test_of_two_entries_of_one_model_the_later_counts_and_a_second_reading_changes_nothing() -> None:
+    price = {"litellm_provider": "gemini", "mode": "chat", "output_cost_per_token": 1e-6}
+    raw = {
+        "gemini/gemini-x": {**price, "input_cost_per_token": 0},
+        "gemini-x": {**price, "input_cost_per_token": 3e-7},
+    }
+    feed = read_feed(json.dumps(raw).encode(), "map.json")
+    assert [row.rates.input for row in feed.rows] == [300_000]
+    assert feed.skipped == {"a later entry of the same model": 1}
+    book = PriceBook(feed.rows, feed.models)
+    again = update_of(book, feed, day=date(2026, 11, 24), at_us=1, providers=["*"])
+    assert again.same == 1 and not again.new and not again.changed

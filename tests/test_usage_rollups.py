@@ -118,10 +118,11 @@ def test_appending_keeps_rollups_in_step_on_both_databases(database: Database) -
 
 
 def unaligned() -> PriceBook:
-    """The shipped book and a threshold that rollups do not know, so that rows are asked."""
-    odd = PriceRow("nobody", "nothing", "standard", 0, 77, Rates(input=1), "a test")
-    rows = [row for rows in BOOK._rows.values() for row in rows]
-    return PriceBook([*rows, odd], BOOK._models.values())
+    """The shipped book with a threshold that rollups do not know, at which no price changes, so that rows are
+    asked."""
+    rows = BOOK.rows
+    odd = [replace(row, over=77) for row in rows if row.model == "gpt-5.5" and not row.over]
+    return PriceBook([*rows, *odd], BOOK.models)
 
 
 ZONES: list[tzinfo] = [
@@ -167,6 +168,16 @@ def test_a_new_threshold_is_taken_up_by_rebuilding(database: Database) -> None:
     assert 77 in edges and 272_000 in edges
     agree(database)
     assert bill(database, unaligned(), by=("model",)) == bill(database, BOOK, by=("model",))
+
+
+def test_a_threshold_of_what_was_never_served_asks_no_rows(database: Database) -> None:
+    Ledger(database).append(varied(60))
+    odd = PriceRow("nobody", "nothing", "standard", 0, 77, Rates(input=1), "a test")
+    book = PriceBook([*BOOK.rows, odd], BOOK.models)
+    with database.write() as connection:
+        connection.exec_driver_sql("DELETE FROM requests")
+    assert bill(database, book, by=("model",)).total.requests > 0, "it is read from the sums"
+    assert bill(database, unaligned(), by=("model",)).total.requests == 0
 
 
 def test_a_small_ledger_takes_up_a_new_threshold_by_itself(

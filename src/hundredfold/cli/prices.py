@@ -24,7 +24,7 @@ from hundredfold.errors import ConfigError, UnavailableError
 from hundredfold.prices.writing import day_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from hundredfold.prices.book import PriceBook
     from hundredfold.prices.feeds import Update
@@ -202,10 +202,20 @@ def update(
         f"{feed.format}: {made.same:,} prices as they were, {len(made.changed):,} {verb} from today on, "
         f"{len(made.new):,} new rows of {len(names):,} models" + ("" if dry_run else f", in {target}")
     )
+    if feed.skipped:
+        say(_left_out(feed.skipped))
     unknown = set(_thresholds(made)) - set(book.thresholds)
     if unknown and not dry_run:
-        say("New thresholds: `hundredfold spend rebuild` makes bills with them fast.")
+        say("New thresholds: where a bill or a what-if is slow, `hundredfold spend rebuild` mends it.")
     return 0
+
+
+def _left_out(skipped: Mapping[str, int]) -> str:
+    """How many entries were not taken over, and the commonest reasons."""
+    most = sorted(skipped.items(), key=lambda one: (-one[1], one[0]))
+    told = [f"{count:,} with {printable(why)}" for why, count in most[:3]]
+    rest = sum(count for _, count in most[3:])
+    return f"left out: {', '.join([*told, *([f'{rest:,} for other reasons (--json)'] if rest else [])])}"
 
 
 def _thresholds(made: Update) -> list[int]:

@@ -10,8 +10,8 @@ from hundredfold.config import price_files
 def rebuild(*, where: Where = Where()) -> int:  # noqa: B008
     """Compute the ledger's sums anew, for a price book with new thresholds of input size.
 
-    Bills are right without it, but slow: they are made from each request. A big ledger takes minutes, in
-    which nothing else can write to it.
+    Bills of the models concerned are right without it, but slow: they are made from each request. A big
+    ledger takes minutes, in which nothing else can write to it.
     """
     import sqlalchemy as sa
 

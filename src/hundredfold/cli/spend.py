@@ -233,11 +233,16 @@ def _known_run(database: Database, run: str) -> None:
             )
 
 
-def told_if_slow(database: Database, book: PriceBook) -> None:
-    """Have the ledger's sums know the book's thresholds, or say how they can."""
+def told_if_slow(database: Database, book: PriceBook, *, as_served: bool = True) -> None:
+    """Have the ledger's sums know the book's thresholds (of the models served, or of all), or say how."""
     from hundredfold.usage.rollups import adopt
+    from hundredfold.usage.sums import steps_of
 
-    if not adopt(database, book.thresholds):
+    thresholds = book.thresholds
+    if as_served:
+        with database.read() as connection:
+            thresholds = steps_of(connection, book).thresholds
+    if not adopt(database, thresholds):
         say("The price book has new thresholds: `hundredfold spend rebuild` makes this fast again.")
 
 

@@ -179,7 +179,7 @@ def whatif_command(
     from hundredfold.usage.whatif import what_if
 
     period = period_of(since, until, zone)
-    told_if_slow(database, book)
+    told_if_slow(database, book, as_served=False)
     groupings = groupings_of(by)
     found = what_if(
         database,

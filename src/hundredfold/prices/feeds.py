@@ -126,7 +126,9 @@ def _first(*rates: int | None) -> int | None:
 
 
 def _litellm(raw: Mapping[str, Any], source: str) -> Feed:
-    rows, models, skipped = list[PriceRow](), list[ModelRow](), dict[str, int]()
+    rows: dict[tuple[str, str], list[PriceRow]] = {}
+    models: dict[tuple[str, str], ModelRow] = {}
+    skipped: dict[str, int] = {}
 
     def skip(why: str) -> None:
         skipped[why] = skipped.get(why, 0) + 1
@@ -145,16 +147,14 @@ def _litellm(raw: Mapping[str, Any], source: str) -> Feed:
         if not made:
             skip("no price per token")
             continue
-        rows += made
-        models.append(
-            ModelRow(
-                provider,
-                model,
-                _size(entry.get("max_input_tokens")),
-                _size(entry.get("max_output_tokens")),
-            )
+        if (provider, model) in rows:  # named with and without its provider: the later entry counts
+            skip("a later entry of the same model")
+        rows[provider, model] = made
+        models[provider, model] = ModelRow(
+            provider, model, _size(entry.get("max_input_tokens")), _size(entry.get("max_output_tokens"))
         )
-    return Feed("litellm", *_without_copies(rows, models), skipped)
+    every = [row for of_one in rows.values() for row in of_one]
+    return Feed("litellm", *_without_copies(every, list(models.values())), skipped)
 
 
 def _litellm_rows(entry: Mapping[str, Any], provider: str, model: str, source: str) -> Iterator[PriceRow]:

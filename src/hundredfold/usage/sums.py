@@ -3,13 +3,13 @@
 They come from the rollups: whole UTC days from the grain of days; what is left at the edges of a window, and
 what falls on another day in the asked zone than in UTC, from quarter hours (of all bookings together, if
 nobody asks for them). Rollups tell apart what some book may; sums only what this one does, so they are far
-fewer. Where rollups can't answer (a price book with a threshold that is not among their edges, single
-attempts, attempts by days of a zone) the same sums are made from the rows themselves, slower.
+fewer. Where rollups can't answer (a threshold that matters is not among their edges, single attempts,
+attempts by days of a zone) the same sums are made from the rows themselves, slower.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from operator import add, sub
 from typing import Any, Literal
@@ -115,6 +115,11 @@ def began_us(connection: sa.Connection, scope: Scope = Scope()) -> int | None:  
     return None if first is None else first * DAY_US
 
 
+def steps_of(connection: sa.Connection, book: PriceBook) -> Steps:
+    """What tells the prices of what was served apart, whoever's and whenever."""
+    return _steps(book, _routes(connection))
+
+
 def sums(
     connection: sa.Connection,
     book: PriceBook,
@@ -137,11 +142,10 @@ def sums(
     listed = None if len(chosen) == len(every) else tuple(chosen)
     stored = edges_of(connection)
     routed = {one.id: one for one in _routes(connection)}
-    served = {(one.provider, one.served_model or one.model) for one in routed.values()}
-    steps = book.steps(served if as_served else None)
+    steps = _steps(book, routed.values()) if as_served else book.steps()
     source = _Source(connection, by, scope, window, zone, stored, steps, listed)
     raw = (
-        not set(book.thresholds) <= set(stored)
+        not set(steps.thresholds) <= set(stored)
         or any(one % DAY_US for one in steps.periods)
         or scope.attempts is not None
         or (source.by_attempt and not source.utc_days)
@@ -353,6 +357,10 @@ class _Gathered:
     def rows(self) -> Iterator[Any]:
         """What is left of them."""
         return ((*key[:6], *one) for key, one in self._sums.items() if one[1])
+
+
+def _steps(book: PriceBook, routed: Iterable[Routed]) -> Steps:
+    return book.steps({(one.provider, one.served_model or one.model) for one in routed})
 
 
 def _passed(column: str, edges: Sequence[int], values: Sequence[int] | None = None) -> str:
