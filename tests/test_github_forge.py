@@ -16,7 +16,17 @@ from hundredfold.forges.github import marker
 from hundredfold.forges.github.forge import GitHubForge
 from hundredfold.forges.protocol import History, Stale
 from hundredfold.forges.subject import requirements
-from hundredfold.payloads import Close, Comment, Commit, InlineComment, Issue, Labels, PullRequest, Review
+from hundredfold.payloads import (
+    CheckRun,
+    Close,
+    Comment,
+    Commit,
+    InlineComment,
+    Issue,
+    Labels,
+    PullRequest,
+    Review,
+)
 from hundredfold.simulation.forge.api.issues import add_label, close, new_issue
 from hundredfold.simulation.forge.faults import Fault
 from hundredfold.simulation.forge.records import Comment as SimulatedComment
@@ -514,7 +524,7 @@ def test_while_github_takes_nothing_all_stays_approved(hub: TestForge, tmp_path:
         else:
             hub.hub.faults.add(Fault("throttled", "", "", -1, seconds=3600))
         (held,) = a_publisher(database, forge).publish()
-        assert held.result == "held" and held.detail
+        assert held.result == "held" and held.detail.endswith("; 1 more waits, too")
         assert {state_of(database, one) for one in ids} == {"approved"}
         hub.hub.faults.clear()
         hub.hub.token("ada", TOKEN)
@@ -571,3 +581,26 @@ def test_a_repository_out_of_sight_makes_nothing_stale_and_nothing_undone(
     hub.hub.repos[REPOSITORY] = there
     assert [done.result for done in publisher.undo([one])] == ["undone"]
     assert there.issues[1].comments == [] and there.issues[1].labels == []
+
+
+@pytest.mark.parametrize("what", ["issue", "review by branch", "check run"])
+def test_a_list_of_a_repository_out_of_sight_holds_what_it_was_asked_for(
+    hub: TestForge, forge: GitHubForge, tmp_path: Path, what: str
+) -> None:
+    database = prepared(open_database(sqlite_url(tmp_path / "t.db")), tmp_path)
+    remark = (InlineComment(path="src/app.py", body="b"),)
+    wanted: Any = {
+        "issue": Issue(),
+        "review by branch": Review(branch="topic", head=hub.head, comments=remark),
+        "check run": CheckRun(head=hub.head, name="hundredfold"),
+    }[what]
+    (one,) = approved(database, proposed(wanted))
+    publisher = a_publisher(database, forge)
+    there = hub.hub.repos.pop(REPOSITORY)
+    (held,) = publisher.publish()
+    assert (held.result, state_of(database, one)) == ("held", "approved"), held.detail
+    assert "acme/widget can't be seen" in held.detail
+    hub.hub.repos[REPOSITORY] = there
+    ends = "failed" if what == "check run" else "applied"  # GitHub lets none but an App make one
+    assert [done.result for done in publisher.publish()] == [ends]
+    database.close()

@@ -88,7 +88,8 @@ class Publisher:
 
     def publish(self, tell: Callable[[Published], None] = _nothing) -> list[Published]:
         """Apply every approved proposal of the project, those a killed publisher left first. If the forge
-        takes nothing now, the one it refused is told as held, it and the rest stay approved.
+        takes nothing now, the one it refused is told as held, with how many others wait; it and the rest stay
+        approved.
 
         Raises:
             ProjectBusy: another publisher is at work; what is approved stays approved.
@@ -105,11 +106,13 @@ class Publisher:
             ours = [touch for one in known if one.state == "applied" for touch in _touches(one.receipt)]
             left = self._left()
             done = []
-            for row in sorted(waiting, key=lambda one: one.proposal.id not in begun):
+            ordered = sorted(waiting, key=lambda one: one.proposal.id not in begun)
+            for at, row in enumerate(ordered, 1):
                 try:
                     one = self._within(row, left) or self._apply(row, begun.get(row.proposal.id), ours)
                 except NotNow as error:
-                    done.append(_told(Published(row.proposal.id, "held", error.whole), tell))
+                    why = _with_others(error.whole, len(ordered) - at)
+                    done.append(_told(Published(row.proposal.id, "held", why), tell))
                     break
                 done.append(_told(one, tell))
             return done
@@ -145,11 +148,12 @@ class Publisher:
             known = actions.of_proposals(self.database, wanted)
             newest_first = sorted(dict.fromkeys(wanted), key=lambda one: -_at(known.get(one)))
             done = []
-            for proposal in newest_first:
+            for at, proposal in enumerate(newest_first, 1):
                 try:
                     done.append(_told(self._undo(proposal, known.get(proposal)), tell))
                 except NotNow as error:
-                    done.append(_told(Published(proposal, "failed", error.whole), tell))
+                    why = _with_others(error.whole, len(newest_first) - at)
+                    done.append(_told(Published(proposal, "failed", why), tell))
                     break
             return done
 
@@ -309,6 +313,13 @@ def _require_allowed(proposal: Proposal, forge: Forge) -> None:
 def _told(one: Published, tell: Callable[[Published], None]) -> Published:
     tell(one)
     return one
+
+
+def _with_others(why: str, others: int) -> str:
+    """Why the forge takes nothing now, and how many more it was to take."""
+    if not others:
+        return why
+    return f"{why.rstrip('.')}; {others:,} more {'wait' if others > 1 else 'waits'}, too"
 
 
 def _at(action: actions.ActionRow | None) -> int:

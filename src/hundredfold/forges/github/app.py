@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hundredfold.errors import ConfigError
-from hundredfold.forges.github.calls import Call, GitHubError, path_of
+from hundredfold.forges.github.calls import Call, GitHubError, Shut, path_of
 
 if TYPE_CHECKING:
     from hundredfold.forges.github.client import GitHubClient
@@ -85,7 +85,7 @@ class AppAuth:
             except GitHubError as error:
                 if error.status != 404:
                     raise
-                raise GitHubError(
+                raise Shut(
                     f"the GitHub App is not installed on {self._repository}",
                     "Install it on that repository, or mend [forge] app-id and repository.",
                     status=404,

@@ -47,7 +47,7 @@ async def refresh(repo: Repo, step: Step, head: str) -> Step | None:
     if there is None or mark is None or mark.outdated_by == head or not _untouched(there, step):
         return None
     text = marker.outdated(there["body"], mark, head)
-    await repo.client.send(Call("PATCH", repo.path("issues", "comments", there["id"]), {"body": text}))
+    await repo.send(Call("PATCH", repo.path("issues", "comments", there["id"]), {"body": text}))
     return _with_text(step, text)
 
 
@@ -88,7 +88,7 @@ async def _undo_edit(repo: Repo, step: Step) -> str:
         return ""
     if not _untouched(there, step):
         return f"the comment on #{step.number} was changed since, and stays"
-    await repo.client.send(Call("PATCH", repo.path("issues", "comments", there["id"]), {"body": before}))
+    await repo.send(Call("PATCH", repo.path("issues", "comments", there["id"]), {"body": before}))
     return ""
 
 

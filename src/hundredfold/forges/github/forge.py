@@ -17,7 +17,7 @@ import msgspec
 
 from hundredfold.errors import UnavailableError
 from hundredfold.forges.github import comments, issues, pulls, reports, reviews
-from hundredfold.forges.github.calls import GitHubError, Uncertain
+from hundredfold.forges.github.calls import GitHubError, Shut, Uncertain
 from hundredfold.forges.github.client import GitHubClient
 from hundredfold.forges.github.repo import Repo
 from hundredfold.forges.github.work import Kind, Step, Wanted, Work, result_of
@@ -250,10 +250,12 @@ class GitHubForge:
             if found is not None:
                 return found
             try:
-                answer = await repo.client.send(step.call)
+                answer = await repo.send(step.call)
             except Uncertain:
                 await asyncio.sleep(self._settle_s)
                 continue
+            except Shut:
+                raise
             except GitHubError as error:
                 if error.status in kind.fine:
                     return {}

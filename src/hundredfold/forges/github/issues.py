@@ -107,7 +107,7 @@ async def _undo_issue(repo: Repo, step: Step) -> str:
     body: dict[str, Any] = {"body": marker.withdrawn("issue")}
     if there["state"] == "open":
         body |= {"state": "closed", "state_reason": "not_planned"}
-    await repo.client.send(Call("PATCH", repo.path("issues", number), body))
+    await repo.send(Call("PATCH", repo.path("issues", number), body))
     return f"the issue #{number} stays, closed"
 
 
@@ -122,7 +122,7 @@ async def _undo_unlabel(repo: Repo, step: Step) -> str:
     if await repo.read("labels", name) is None:
         return f"the label {name!r} is no longer there to be put back on #{step.number}"
     call = Call("POST", repo.path("issues", step.number, "labels"), {"labels": [name]}, repeatable=True)
-    await repo.client.send(call)
+    await repo.send(call)
     return ""
 
 
@@ -135,7 +135,7 @@ async def _undo_state(repo: Repo, step: Step) -> str:
         return f"#{step.number} was closed again by somebody else, and stays closed"
     if (there.get("pull_request") or {}).get("merged_at"):
         return f"#{step.number} was merged since"
-    await repo.client.send(Call("PATCH", repo.path(step.before["part"], step.number), {"state": "open"}))
+    await repo.send(Call("PATCH", repo.path(step.before["part"], step.number), {"state": "open"}))
     return ""
 
 

@@ -180,7 +180,7 @@ async def _undo_pull(repo: Repo, step: Step) -> str:
     if there.get("merged"):
         return f"the pull request #{number} was merged; reverting it is a change of its own"
     body = {"state": "closed", "body": marker.withdrawn("pull request")}
-    await repo.client.send(Call("PATCH", repo.path("pulls", number), body))
+    await repo.send(Call("PATCH", repo.path("pulls", number), body))
     return f"the pull request #{number} stays, closed"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from hundredfold.forges.github.calls import Call, GitHubError, Shut, path_of
+from hundredfold.forges.github.calls import Answer, Call, GitHubError, Shut, path_of
 from hundredfold.forges.github.client import GitHubClient
 from hundredfold.forges.protocol import Stale
 from hundredfold.forges.subject import Subject, text_digest
@@ -32,15 +32,30 @@ class Repo:
         Raises:
             Shut: the repository itself can't be seen, so nothing is known of what is in it.
         """
+        call = Call("GET", self.path(*parts))
         try:
-            found: dict[str, Any] = (await self.client.send(Call("GET", self.path(*parts)))).json()
+            found: dict[str, Any] = (await (self.send if parts else self.client.send)(call)).json()
+        except Shut:
+            raise
         except GitHubError as error:
             if error.status not in GONE:
                 raise
-            if parts:
-                await self._require_seen()
             return None
         return found
+
+    async def send(self, call: Call) -> Answer:
+        """Send a call about something in the repository.
+
+        Raises:
+            Shut: as for `read`.
+            GitHubError: as `GitHubClient.send`.
+        """
+        try:
+            return await self.client.send(call)
+        except GitHubError as error:
+            if error.status in GONE:
+                await self._require_seen()
+            raise
 
     async def remove(self, call: Call, gone: tuple[int, ...] = GONE) -> None:
         """Send a DELETE; that there is nothing to delete any more is fine.
@@ -52,11 +67,12 @@ class Repo:
             Shut: as for `read`.
         """
         try:
-            await self.client.send(call)
+            await self.send(call)
+        except Shut:
+            raise
         except GitHubError as error:
             if error.status not in gone:
                 raise
-            await self._require_seen()
 
     async def _require_seen(self) -> None:
         """A token that lost a private repository, and a wrong name, get the answer that all is gone."""
@@ -74,11 +90,25 @@ class Repo:
     async def entries(self, *parts: str | int, most: int = 0, **query: str) -> AsyncIterator[dict[str, Any]]:
         """The entries of a list, all or the first `most`."""
         number = 0
-        async for one in self.client.entries(Call("GET", self.path(*parts), query=tuple(query.items()))):
+        async for one in self.listed(Call("GET", self.path(*parts), query=tuple(query.items()))):
             if most and number >= most:
                 return
             number += 1
             yield one
+
+    async def listed(self, call: Call, key: str = "") -> AsyncIterator[dict[str, Any]]:
+        """Every entry of a list in the repository; `key` as for `GitHubClient.entries`.
+
+        Raises:
+            Shut: as for `read`; such a list would look like one that is not kept.
+        """
+        try:
+            async for one in self.client.entries(call, key):
+                yield one
+        except GitHubError as error:
+            if error.status in GONE:
+                await self._require_seen()
+            raise
 
     async def ours(self, *parts: str | int, most: int = 0, **query: str) -> AsyncIterator[dict[str, Any]]:
         """Those entries of a list whose author we are."""

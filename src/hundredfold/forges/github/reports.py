@@ -99,7 +99,7 @@ async def _find_check_run(repo: Repo, step: Step) -> dict[str, Any] | None:
         repo.path("commits", step.before["head"], "check-runs"),
         query=(("check_name", step.before["name"]), ("filter", "all")),
     )
-    async for one in repo.client.entries(call, "check_runs"):
+    async for one in repo.listed(call, "check_runs"):
         if one.get("external_id") == step.found_by:
             return kept(one)
     return None
@@ -109,7 +109,7 @@ async def _undo_check_run(repo: Repo, step: Step) -> str:
     number = (step.result or {})["id"]
     said = {"title": "Withdrawn", "summary": marker.withdrawn("check run")}
     body = {"conclusion": "neutral", "external_id": "", "output": said}
-    await repo.client.send(Call("PATCH", repo.path("check-runs", number), body))
+    await repo.send(Call("PATCH", repo.path("check-runs", number), body))
     return f"the check run {step.before['name']!r} stays, as neutral"
 
 
@@ -150,7 +150,7 @@ async def _undo_advisory(repo: Repo, step: Step) -> str:
     if there["state"] == "published":
         return f"the advisory {name} was published since, and stays"
     body = {"state": "closed", "description": marker.withdrawn("advisory")}
-    await repo.client.send(Call("PATCH", repo.path("security-advisories", name), body))
+    await repo.send(Call("PATCH", repo.path("security-advisories", name), body))
     return f"the advisory {name} stays, closed, seen by maintainers only"
 
 

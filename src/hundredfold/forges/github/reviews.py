@@ -111,7 +111,7 @@ async def refresh(repo: Repo, step: Step, head: str) -> Step | None:
         return None
     text = marker.outdated(there["body"], mark, head)
     path = repo.path("pulls", step.number, "reviews", number)
-    await repo.client.send(Call("PUT", path, {"body": text}))
+    await repo.send(Call("PUT", path, {"body": text}))
     return msgspec.structs.replace(step, body={**(step.body or {}), "body": text})
 
 
@@ -175,9 +175,9 @@ async def _undo(repo: Repo, step: Step) -> str:
     said = marker.withdrawn("review")
     if there["state"] in ("APPROVED", "CHANGES_REQUESTED"):
         dismissal = {"message": said, "event": "DISMISS"}
-        await repo.client.send(Call("PUT", f"{path}/dismissals", dismissal))
+        await repo.send(Call("PUT", f"{path}/dismissals", dismissal))
     if marker.same(there["body"]) != marker.same(said):
-        await repo.client.send(Call("PUT", path, {"body": said}))
+        await repo.send(Call("PUT", path, {"body": said}))
     return f"a review of #{step.number} stays, without its comments and marked as withdrawn"
 
 
