@@ -418,3 +418,18 @@ async def test_more_days_than_before_are_read_and_fewer_leave_no_hole(
     assert (await sync(wanted=Wanted(days=10))).read["runs"] == 0  # nothing anew
     assert (await sync(wanted=Wanted(days=0))).read["runs"] == 0
     assert held() == every
+
+
+async def test_a_cursor_kept_without_its_floor_is_read_back_once(database: Database, sync: Reader) -> None:
+    await sync(wanted=Wanted(days=10))
+    few = store.counts(database, PROJECT)
+    for name in ("events", "runs", "commits"):
+        kept = store.cursor(database, PROJECT, name)
+        assert kept is not None
+        state = {key: value for key, value in kept.state.items() if key != "floor_us"}
+        with database.write() as connection:
+            store.keep_cursor(connection, database, PROJECT, name, kept.repository, state)
+    assert (await sync(wanted=Wanted(days=0))).read["runs"] == 12
+    every = store.counts(database, PROJECT)
+    assert all(every[name] > few[name] for name in ("runs", "events", "commits"))
+    assert (await sync(wanted=Wanted(days=0))).read["runs"] == 0

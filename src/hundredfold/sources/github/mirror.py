@@ -240,9 +240,10 @@ class Mirror:
             time_key: the field that is compared with the floor; "" = the list is read to its end once.
             inside: where an answer holds its list, if it is no list itself.
         """
-        at = _Newest(**(self._cursor(resource) or {"floor_us": self.floor_us}))
-        if time_key and self._reaches_below(at.floor_us):
-            at = _Newest(floor_us=self.floor_us)
+        state = self._cursor(resource)
+        if time_key and self._reaches_below(state):
+            state = {}
+        at = _Newest(**(state or {"floor_us": self.floor_us}))
         read = bodies.READERS[resource]
         known = 0
         while True:
@@ -277,14 +278,18 @@ class Mirror:
     async def _commits(self, branch: str) -> None:
         """Commits of the default branch: what the new head has that the known one has not."""
         state = self._cursor("commits")
-        if self._reaches_below(floor_us := state.get("floor_us", 0)):
-            state, floor_us = {}, self.floor_us
+        if self._reaches_below(state):
+            state = {}
         call = Call("GET", self._root + path_of("branches", branch))
         answer = await self.client.send(call, etag=state.get("etag", ""))
         if answer.unchanged:
             return
         head, old = str(answer.json()["commit"]["sha"]), state.get("head", "")
-        if old and old != head and await self._compared(_Head(old, floor_us=floor_us), head, answer.etag):
+        if (
+            old
+            and old != head
+            and await self._compared(_Head(old, floor_us=state["floor_us"]), head, answer.etag)
+        ):
             return
         query = (
             (("sha", head), ("since", bodies.time_text(self.floor_us))) if self.floor_us else (("sha", head),)
@@ -296,9 +301,11 @@ class Mirror:
             self._tick("commits", self._read["commits"], 0)
         self._keep("commits", [], _Head(head, answer.etag, self.floor_us))
 
-    def _reaches_below(self, floor_us: int) -> bool:
-        """Whether more days are wanted now than when everything down to `floor_us` was read."""
-        return self.floor_us < floor_us - LAG_US
+    def _reaches_below(self, state: dict[str, Any]) -> bool:
+        """Whether more days are wanted now than the cursor says were read; it says nothing if it was kept
+        before cursors had a floor."""
+        floor_us = state.get("floor_us")
+        return floor_us is None or self.floor_us < floor_us - LAG_US
 
     async def _compared(self, old: _Head, head: str, etag: str) -> bool:
         """Read what came since `old`; False if that is no longer an ancestor."""
