@@ -324,6 +324,43 @@ def test_commits_that_are_not_here_are_said_and_nobody_is_asked(
     assert BenchmarksJob().planned(project, item) == ()
 
 
+def test_a_step_within_one_commit_is_the_machines_and_nobody_is_asked(
+    make_repository: Make, database: Database
+) -> None:
+    maker = make_repository()
+    sha = maker.commit({"a": "a"})
+    write_results(maker.root, entries_of([*noisy(30), *noisy(30, 150.0)], shas=[sha] * 60))
+    job, project = BenchmarksJob(), project_of(maker.root, database)
+    (item,) = job.discover(project)
+    assert item.title.endswith("slower within one commit") and job.planned(project, item) == ()
+    done = job.advance(project, item, (), model=True)
+    assert isinstance(done, Done) and done.complete and done.proposals == ()
+    (found,) = done.findings
+    assert (found.rule, found.severity) == ("benchmark/environment", "info")
+    assert "of one commit" in done.coverage[0].reason
+    page = job.report(project, [found], [to_builtins(one) for one in done.coverage])[0].content.decode()
+    assert f"within `{sha}`: both sides" in page and "Measured again" not in page
+
+
+@pytest.mark.parametrize(
+    ("after", "title", "line"),
+    [
+        (1.3e2, "x is 30.0% slower", "(+30.0%, "),
+        (1.3e3, "x is 13 times as slow", "(×13, "),
+        (1e8, "times as slow, or its unit changed", "(another unit?), "),
+    ],
+)
+def test_a_step_of_many_times_is_no_share_and_may_be_another_unit(
+    make_repository: Make, database: Database, after: float, title: str, line: str
+) -> None:
+    maker = make_repository()
+    maker.commit({"a": "a"})
+    write_results(maker.root, entries_of([*noisy(30), *noisy(30, after)]))
+    (item,) = BenchmarksJob().discover(project_of(maker.root, database))
+    assert title in item.title
+    assert line in subject(item.payload["subject"]).series[0].line()
+
+
 def test_results_on_another_branch_are_read_from_git(make_repository: Make, database: Database) -> None:
     maker = make_repository()
     slower_project(maker)

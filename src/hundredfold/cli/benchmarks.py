@@ -13,7 +13,7 @@ from hundredfold.cli.output import console, print_json, say
 from hundredfold.errors import ConfigError, UnavailableError
 
 if TYPE_CHECKING:
-    from hundredfold.evidence.regressions import Examined
+    from hundredfold.evidence.regressions import Alert, Examined
     from hundredfold.jobs.benchmarks.collecting import LeftOut
     from hundredfold.jobs.benchmarks.measuring import Compared
     from hundredfold.settings import JobSettings
@@ -192,6 +192,7 @@ def _plain(one: Examined) -> dict[str, Any]:
                 "change": alert.change,
                 "p": alert.level.p,
                 "worse": alert.worse,
+                "within_commit": alert.within,
             }
             for alert in one.alerts
         ],
@@ -202,7 +203,7 @@ def _table(examined: list[Examined]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from hundredfold.evidence.measures import shown
+    from hundredfold.evidence.measures import changed, shown
     from hundredfold.proposals.sanitise import for_terminal
 
     if not examined:
@@ -229,12 +230,20 @@ def _table(examined: list[Examined]) -> None:
         word, style = {True: ("worse", "red"), False: ("better", "green"), None: ("?", "yellow")}[
             newest.worse
         ]
-        cells += [Text(f"{newest.change:+.1%} {word}", style=style), newest.last_before.commit[:10] or "–"]
+        cells += [Text(f"{changed(newest.level.ratio)} {word}", style=style), _after(newest)]
         table.add_row(*cells)
     console().print(table)
     say("noise: robust sigma; shows: the least step that twenty points on each side show")
+    if any(one.alerts and one.alerts[-1].within for one in examined):
+        say("within: both sides of the step are of that commit, so it is the machine or noise, not the code")
     if gone := sum(one.left_out for one in examined):
         say(f"left out: {gone:,} values that are zero, negative or no numbers (--json says of which series)")
+
+
+def _after(alert: Alert) -> str:
+    """The commit that the step follows; "within" where it follows none."""
+    name = alert.last_before.commit[:10] or "–"
+    return f"within {name}" if alert.within else name
 
 
 def _say_left_out(left_out: LeftOut) -> None:
@@ -249,6 +258,7 @@ def _say_left_out(left_out: LeftOut) -> None:
 
 
 def _plot(examined: list[Examined], file: Path) -> None:
+    from hundredfold.evidence.measures import changed
     from hundredfold.evidence.regressions import levels_around
     from hundredfold.jobs.benchmarks.subject import PICTURES
     from hundredfold.plots.benchmarks import Panel, stepped
@@ -263,7 +273,17 @@ def _plot(examined: list[Examined], file: Path) -> None:
         commits = (one.alerts[-1].last_before.commit, one.alerts[-1].first.commit)
         spans = levels_around(one, level.index)
         panels.append(
-            Panel(label, series.unit, values, level.index, level.before, level.after, spans, commits)
+            Panel(
+                label,
+                series.unit,
+                values,
+                level.index,
+                level.before,
+                level.after,
+                spans,
+                commits,
+                changed(level.ratio),
+            )
         )
     if not panels:
         raise ConfigError("no listed series has a step: there is nothing to draw", "Name others by --series.")

@@ -36,6 +36,10 @@ _TOOLS: dict[str, Direction] = {
 }
 
 
+FAR = 10.0  # the ratio from which on a share says less than the ratio itself
+ANOTHER_UNIT = 100.0  # and from which on the unit may be another: few changes of code do that
+
+
 class Measure(Struct, frozen=True):
     """A unit in the terms values are kept in: `value * factor` is in `unit`."""
 
@@ -85,3 +89,22 @@ def shown(value: float, unit: str) -> str:
         if abs(value) >= size:
             return f"{value / size:.3g} {name}{slash}{tail}"
     return f"{value:.4g} {unit}".rstrip()
+
+
+def times(ratio: float) -> str:
+    """How many times, whichever way: 0.001 → "1,000"."""
+    many = ratio if ratio >= 1.0 else 1.0 / max(ratio, 1e-300)
+    return f"{many:,.0f}" if many >= ANOTHER_UNIT else f"{many:.3g}"
+
+
+def another_unit(ratio: float) -> bool:
+    """Whether a step is so large that the unit may have changed, and nothing else."""
+    return not 1.0 / ANOTHER_UNIT < ratio < ANOTHER_UNIT
+
+
+def changed(ratio: float) -> str:
+    """A step for people, by the ratio of its levels: 1.052 → "+5.2%", 12.3 → "×12.3", 0.001 → "÷1,000
+    (another unit?)"."""
+    if 1.0 / FAR < ratio < FAR:
+        return f"{ratio - 1.0:+.1%}"
+    return f"{'×' if ratio > 1.0 else '÷'}{times(ratio)}{' (another unit?)' if another_unit(ratio) else ''}"

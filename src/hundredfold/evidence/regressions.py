@@ -43,6 +43,11 @@ class Alert(Struct, frozen=True):
         """Relative change of the level: 0.05 is five per cent more."""
         return self.level.ratio - 1.0
 
+    @property
+    def within(self) -> bool:
+        """Whether both sides are of one commit: no change of the code can be why."""
+        return bool(self.first.commit) and self.first.commit == self.last_before.commit
+
 
 class Examined(Struct, frozen=True):
     """What came of one series: the points that were used, its noise, its alerts; or why nothing is said."""

@@ -26,7 +26,7 @@ class Panel(Struct, frozen=True):
     """One series: its values in order of time, where it steps, and the medians on both sides.
 
     `levels` are the values [begin, end) that the medians are of, `commits` the last measured before the step
-    and the first after it ("" if unknown).
+    and the first after it ("" if unknown), `change` the step in words.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Panel(Struct, frozen=True):
     after: float
     levels: tuple[int, int]
     commits: tuple[str, str] = ("", "")
+    change: str = ""
 
 
 def stepped_png(title: str, panels: Sequence[Panel]) -> bytes:
@@ -76,7 +77,7 @@ def _draw(axes: Axes, panel: Panel) -> None:
     axes.set_xlim(-1, end)
     _name_commits(axes, panel)
     axes.set_ylabel(unit, parse_math=False)
-    change = f"{panel.after / panel.before - 1:+.1%}".replace("-", "−")
+    change = panel.change.replace("-", "−")
     label = panel.name if len(panel.name) <= 44 else f"…{panel.name[-43:]}"
     axes.set_title(f"{label}   {change}", loc="left", fontsize=10, color=INK, parse_math=False)
 
@@ -98,7 +99,8 @@ def _name_commits(axes: Axes, panel: Panel) -> None:
     last, first = (one[:SHORT] or "?" for one in panel.commits)
     place = (panel.at + 0.5) / (len(panel.values) + 1)
     side = "left" if place < NEAR_EDGE else "right" if place > 1 - NEAR_EDGE else "center"
-    axes.set_xticks([panel.at - 0.5], [f"{last} → {first}"], ha=side, parse_math=False)
+    said = f"within {last}" if panel.commits[0] == panel.commits[1] else f"{last} → {first}"
+    axes.set_xticks([panel.at - 0.5], [said], ha=side, parse_math=False)
 
 
 def _scale(panel: Panel) -> tuple[float, str]:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from math import log
+from math import exp, log
 from statistics import median
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from hundredfold.errors import ConfigError
-from hundredfold.evidence.measures import measure
+from hundredfold.evidence.measures import changed, measure
 from hundredfold.jobs.benchmarks.subject import Stepped
 from hundredfold.sources.benchmarks.reading import read
 from hundredfold.sources.benchmarks.records import Readings, Run
@@ -65,7 +65,7 @@ def next_step(
             chain[0],
             chain[-1],
             tuple(measured.items()),
-            f"not seen on this machine: {seen:+.1%} instead of {wanted:+.1%}",
+            f"not seen on this machine: {changed(exp(seen))} instead of {changed(exp(wanted))}",
         )
     border = (log(median(slow)) + log(median(fast))) / 2
     low, high, passed = 0, len(chain) - 1, set[int]()

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from hundredfold.errors import RepositoryError
+from hundredfold.evidence.measures import changed
 from hundredfold.evidence.regressions import Examined, Group, examine, grouped
 from hundredfold.jobs.answers import reader, why_none
 from hundredfold.jobs.benchmarks.asking import TEXTS, explain_task
@@ -24,6 +25,7 @@ from hundredfold.jobs.benchmarks.reporting import reports
 from hundredfold.jobs.benchmarks.subject import PICTURES, Subject, anchor_of, subject, subject_of
 from hundredfold.jobs.benchmarks.verdicts import (
     REVIEW_MINUTES,
+    WITHIN,
     Explained,
     checked,
     finding_of,
@@ -208,6 +210,8 @@ def _range(project: Project, found: Subject) -> _Range:
     """Follows first parents back from the slow commit: that is the line on which it was measured."""
     if not found.before or not found.after:
         return _Range(why_not="the results do not say of which commits they are")
+    if found.within:
+        return _Range(why_not=WITHIN)
     repository = project.repository
     try:
         before, after = repository.resolve(found.before), repository.resolve(found.after)
@@ -299,6 +303,7 @@ def panels(found: Subject) -> Sequence[Panel]:
             one.after,
             (one.begin, one.end or len(one.values)),
             (one.last, one.first),
+            changed(one.after / one.before),
         )
         for one in found.series[:PICTURES]
     ]

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from hundredfold.errors import UnavailableError
 from hundredfold.evidence.changepoints import LEAST, P_MOST, mann_whitney
-from hundredfold.evidence.measures import measure, shown
+from hundredfold.evidence.measures import changed, measure, shown
 from hundredfold.evidence.regressions import Examined, examine
 from hundredfold.evidence.series import Series
 from hundredfold.jobs.benchmarks.bisecting import command, results_of
@@ -51,9 +51,8 @@ class Compared(Struct, frozen=True):
         )
         if self.before is None or self.change is None:
             return f"{now}  first measured"
-        return (
-            f"{now}  {self.verdict}: was {shown(self.before, self.unit)} ({self.change:+.1%}, p {self.p:.2g})"
-        )
+        step = f"{changed(1 + self.change)}, p {self.p:.2g}"
+        return f"{now}  {self.verdict}: was {shown(self.before, self.unit)} ({step})"
 
 
 async def measure_now(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hundredfold.jobs.benchmarks.verdicts import ENVIRONMENT, WITHIN
 from hundredfold.jobs.coverage import Rows, apart, coverage_json, how_far, not_looked_at, not_read
 from hundredfold.jobs.protocol import Report
 from hundredfold.vocabulary import Finding
@@ -32,9 +33,11 @@ def _page(findings: Sequence[Finding], units: Rows, unread: Rows) -> str:
     for one in findings:
         extra = one.extra
         between = f"after `{extra['before'] or 'unknown'}`, up to `{extra['after'] or 'unknown'}`"
+        if one.rule == ENVIRONMENT:
+            between = f"within `{extra['after']}`: {WITHIN}"
         told = f"{one.rule} · {one.severity} · confidence {one.confidence:.2f} · {between}"
         out += [f"## {one.title}", told, one.description]
-        if extra.get("bisect"):
+        if extra.get("bisect") and one.rule != ENVIRONMENT:
             out.append(f"Measured again: {extra['bisect']}.")
         for place in one.evidence:
             path = place.path.replace("`", "´")

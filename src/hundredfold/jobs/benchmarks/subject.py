@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from hundredfold.evidence.measures import Direction, shown
+from hundredfold.evidence.measures import Direction, changed, shown
 from hundredfold.evidence.regressions import REACH, Examined, Group, levels_around
 
 SHOWN_POINTS = 200  # of a series around its step
@@ -50,7 +50,7 @@ class Stepped(Struct, frozen=True):
         """The step in one line."""
         return (
             f"{self.label}: {shown(self.before, self.unit)} → {shown(self.after, self.unit)} "
-            f"({self.change:+.1%}, noise {self.sigma:.1%}, p {self.p:.1g})"
+            f"({changed(self.after / self.before)}, noise {self.sigma:.1%}, p {self.p:.1g})"
         )
 
 
@@ -62,6 +62,11 @@ class Subject(Struct, frozen=True):
     at_us: int
     count: int
     series: tuple[Stepped, ...]
+
+    @property
+    def within(self) -> bool:
+        """Whether both sides are of one commit: no change of the code can be why."""
+        return bool(self.before) and self.before == self.after
 
 
 def subject_of(group: Group, examined: dict[str, Examined]) -> Subject:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from hundredfold.evidence.measures import shown
+from hundredfold.evidence.measures import FAR, another_unit, shown, times
 from hundredfold.evidence.secrets import redact
 from hundredfold.jobs.answers import ReadFile, placed, plain, share
 from hundredfold.jobs.benchmarks.bisecting import Narrowed
@@ -23,6 +23,10 @@ REVIEW_MINUTES = 5.0
 ALONE = 0.6  # confidence in a step that nobody explained and no machine repeated
 REPEATED = 0.85  # that was measured again here
 NOTICE_LINES = 6
+ENVIRONMENT = "benchmark/environment"
+WITHIN = (
+    "both sides of the step are of one commit: the machine, its settings or its load changed, or it is noise"
+)
 
 
 class Explained(Struct, frozen=True):
@@ -86,9 +90,9 @@ def finding_of(item: Item, subject: Subject, narrowed: Narrowed, told: Explained
         project=item.project,
         job=item.job,
         item=item.id,
-        rule="benchmark/changed" if told and told.verdict == "benchmark_changed" else "benchmark/regression",
+        rule=_rule(subject, told),
         title=title_of(subject),
-        severity=severity_of(main.change),
+        severity="info" if subject.within else severity_of(main.change),
         confidence=round(confidence, 3),
         description="\n".join(_measured(subject)),
         recommendation=told.mend if told else "",
@@ -149,12 +153,23 @@ def proposals_of(
 
 
 def title_of(subject: Subject) -> str:
-    """ "parse is 12 % slower (and 3 more series)"."""
+    """ "parse is 12.0% slower (and 3 more series)"; where no change of the code can be why, that too."""
     main = subject.series[0]
     time = main.unit.startswith("ns") or main.unit.endswith("/s")
-    up = "slower" if time else "larger" if main.direction == "smaller" else "smaller"
+    up = "slow" if time else "large" if main.direction == "smaller" else "small"
     more = f" (and {subject.count - 1} more series)" if subject.count > 1 else ""
-    return f"{main.label[:120]} is {abs(main.change):.1%} {up}{more}"
+    ratio = main.after / main.before
+    far = f"{times(ratio)} times as {up}" if not 1 / FAR < ratio < FAR else ""
+    step = far or f"{abs(main.change):.1%} {up.removesuffix('e')}er"
+    doubt = ", or its unit changed" if another_unit(ratio) else ""
+    within = " within one commit" if subject.within else ""
+    return f"{main.label[:120]} is {step}{doubt}{within}{more}"
+
+
+def _rule(subject: Subject, told: Explained | None) -> str:
+    if subject.within:
+        return ENVIRONMENT
+    return "benchmark/changed" if told and told.verdict == "benchmark_changed" else "benchmark/regression"
 
 
 def severity_of(change: float) -> Severity:
