@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from fractions import Fraction
+from io import StringIO
 from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from rich.console import Console
 
-from hundredfold.cli.whatif import scenarios_of, whatif_command
+from hundredfold.cli.whatif import _table, scenarios_of, whatif_command
 from hundredfold.errors import ConfigError
 from hundredfold.prices.book import Unpriced, charge, load_book
 from hundredfold.prices.scenario import Change, Rule, Scenario, scaled
@@ -211,3 +213,16 @@ def test_an_unknown_scenario_names_near_ones() -> None:
         scenarios_of(BOOK, {}, [], ["marginal computing"], fill=False)
     assert "'marginal compute'" in caught.value.mend
     assert len(scenarios_of(BOOK, {}, [], ["all"], fill=False)) > 5
+
+
+@pytest.mark.parametrize(("width", "gone"), [(120, 0), (94, 1), (80, 3), (70, 4)])
+def test_names_and_amounts_are_whole_on_a_narrow_terminal(width: int, gone: int) -> None:
+    figures = ("8,914", "$545.51 … $546.93", "$421.77 … $422.34", "$1.00", "22.7", "$0.01388", "$125.03", "7")
+    out = Console(width=width, file=StringIO())
+    with out.capture() as printed:
+        out.print(_table("all", ("payer",), [("(unallocated)", *figures)], width))
+    line = printed.get().splitlines()[-1]
+    told = line.replace(" … ", "…").split()
+    assert told[0] == "(unallocated)" and told[-1] == "7"
+    assert len(told) == 1 + len(figures) - gone
+    assert {"$545.51…$546.93", "$421.77…$422.34", "$1.00"} <= set(told)

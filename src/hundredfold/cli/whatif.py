@@ -250,6 +250,7 @@ def _document(one: WhatIf, by: Sequence[str], days: Fraction) -> dict[str, Any]:
     }
 
 
+_WIDEST_NAME = 34
 _HEADINGS = ("requests", "as billed", "then", "saving", "%", "per request", "per 30 days", "left out")
 
 
@@ -302,20 +303,21 @@ def _print_tables(found: Sequence[WhatIf], by: Sequence[str], days: Fraction) ->
         if any(one.total.requests or one.total.excluded for one in chosen) or (chosen and not simulated):
             title = "SIMULATED: no money was spent" if simulated else "What it would cost, at list prices"
             if not by:
-                out.print(_table(title, ("scenario",), _rows(chosen, by, days)))
+                out.print(_table(title, ("scenario",), _rows(chosen, by, days), out.width))
                 continue
             out.print(title, style="bold")
             out.print()
             for one in chosen:  # the names beside the figures need the room
                 rows = [row[1:] for row in _rows([one], by, days)]
-                out.print(_table(printable(one.scenario.name), by, rows))
+                out.print(_table(printable(one.scenario.name), by, rows, out.width))
                 out.print()
     for note in _notes(found):
         out.print(note, style="dim")
 
 
-def _table(title: str, names: Sequence[str], rows: Sequence[tuple[str, ...]]) -> Table:
-    """A table of rows that begin with values of `names`; a value like the one above it is not said again."""
+def _table(title: str, names: Sequence[str], rows: Sequence[tuple[str, ...]], width: int) -> Table:
+    """A table of rows that begin with values of `names`; a value like the one above it is not said again.
+    Where there is no room for the names, figures go, the least telling first."""
     from rich.table import Table
     from rich.text import Text
 
@@ -323,6 +325,14 @@ def _table(title: str, names: Sequence[str], rows: Sequence[tuple[str, ...]]) ->
     table.pad_edge = False
     empty = {place for place in range(len(rows[0])) if not any(row[place] for row in rows)}
     saving = len(names) + _HEADINGS.index("saving")
+    headings = [*([name] for name in names), *(name.rsplit(" ", 1) for name in _HEADINGS)]
+    wide = [
+        max(*map(len, heading), *(len(row[place]) for row in rows)) for place, heading in enumerate(headings)
+    ]
+    wide[: len(names)] = [min(one, _WIDEST_NAME) for one in wide[: len(names)]]
+    for name in ("per request", "%", "per 30 days", "requests"):
+        if sum(one + 2 for place, one in enumerate(wide) if place not in empty) - 2 > width:
+            empty.add(len(names) + _HEADINGS.index(name))
     for place, name in enumerate((*names, *_HEADINGS)):
         if place not in empty:
             figure = place >= len(names)
@@ -332,7 +342,7 @@ def _table(title: str, names: Sequence[str], rows: Sequence[tuple[str, ...]]) ->
                 justify="right" if figure else "left",
                 no_wrap=figure,
                 overflow="fold",
-                max_width=None if figure else 34,
+                max_width=None if figure else _WIDEST_NAME,
             )
     before = ""
     for row in rows:
