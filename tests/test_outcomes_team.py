@@ -67,3 +67,18 @@ def test_months_are_whole_and_the_last_ends_now() -> None:
 @pytest.mark.parametrize(("days", "count", "rate"), [(15.0, 3, 6.0), (0.0, 3, 0.0), (60.0, 0, 0.0)])
 def test_a_rate_is_for_thirty_days_and_divides_by_nothing(days: float, count: int, rate: float) -> None:
     assert Shipped("x", days).per_month(count) == rate
+
+
+def test_headings_are_wrapped_between_words_where_the_terminal_is_narrow(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from hundredfold.cli.team import _print
+
+    monkeypatch.setenv("COLUMNS", "80")
+    whole = Shipped("2026-09", 30, 2, 345, 40, 3, 1, 120, 30, 14, (30.0, 70.0))
+    since = Shipped("since the fleet", 65, 2, 1345, 400, 3, 1, 120, 30, 14, (30.0,))
+    _print((whole,), (since,), mirrored=True)
+    printed = capsys.readouterr().out
+    assert "…" not in printed and all(len(line) <= 80 for line in printed.splitlines())
+    for word in ("releases", "reverted", "unmerged", "2026-09"):
+        assert word in printed

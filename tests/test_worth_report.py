@@ -323,6 +323,12 @@ def test_a_repositorys_past_and_imported_use_are_in_no_unit_cost(past: History) 
     assert "per_accepted" not in document(found)["past"][0]
 
 
+def test_what_stands_in_backticks_is_code_on_the_page(past: History) -> None:
+    past.proposal(past.attempt(payer="a `<b>`"), state="applied")
+    html = html_page(made(past, by=("payer",)))
+    assert "a <code>&lt;b&gt;</code>" in html and "`" not in html
+
+
 def test_names_from_outside_reach_no_terminal_or_page_unescaped(past: History) -> None:
     past.proposal(past.attempt(payer="<b>\x1b[31mred"), state="applied")
     found = made(past, by=("payer",))

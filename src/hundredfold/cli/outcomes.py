@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SHOWN = 50  # outcomes of a list; the rest is counted
 
-ROOMY = 110  # columns of a terminal that shows all of an outcome
+LEAST_WIDTH = {"by": 110, "rule": 100}  # columns of a terminal that shows these of an outcome, too
 
 
 def listed(
@@ -262,7 +262,7 @@ def _print_rows(rows: list[OutcomeRow], total: int) -> None:
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("id", "state", "kind", "by", "what", "rule"):
-        if out.width >= ROOMY or name not in ("by", "rule"):  # else what it is would be cut to nothing
+        if out.width >= LEAST_WIDTH.get(name, 0):  # else what it is would be cut to nothing
             table.add_column(name, no_wrap=name not in ("what", "rule"))
     for row in rows:
         origin, seen = row.outcome.origin, row.observation
@@ -272,7 +272,7 @@ def _print_rows(rows: list[OutcomeRow], total: int) -> None:
             "kind": KINDS.get(origin.kind, origin.kind),
             "by": printable(origin.agent),
             "what": yielding(printable(row.outcome.title.removeprefix(SIMULATED))),
-            "rule": yielding(printable(seen.rule if seen else "not observed yet")),
+            "rule": Text(printable(seen.rule if seen else "not observed yet")),
         }
         table.add_row(*(cells[str(column.header)] for column in table.columns))
     out.print(table)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -11,6 +11,8 @@ from hundredfold.cli.output import console, print_json, say
 
 if TYPE_CHECKING:
     from hundredfold.outcomes.team import Shipped
+
+ROOMY = 100  # columns of a terminal with room for two blanks between columns
 
 
 def team(
@@ -80,8 +82,10 @@ def _print(monthly: tuple[Shipped, ...], compared: tuple[Shipped, ...], *, mirro
     from rich.table import Table
 
     out = console()
-    table = Table(box=None, pad_edge=False, header_style="bold", title="What shipped", title_justify="left")
-    table.add_column("month")
+    form: dict[str, Any] = {"box": None, "pad_edge": False, "header_style": "bold", "title_justify": "left"}
+    form["padding"] = (0, 1) if out.width >= ROOMY else (0, 1, 0, 0)
+    table = Table(title="What shipped", **form)
+    table.add_column("month", no_wrap=True)
     heads = (
         "releases",
         "commits",
@@ -93,19 +97,24 @@ def _print(monthly: tuple[Shipped, ...], compared: tuple[Shipped, ...], *, mirro
         "issue to merge",
     )
     for name in heads:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", min_width=_longest_word(name))
     for one in monthly:
         table.add_row(one.period, *_cells(one, mirrored=mirrored))
     out.print(table)
     if not compared:
         return
-    both = Table(box=None, pad_edge=False, header_style="bold", title="For 30 days", title_justify="left")
+    both = Table(title="For 30 days", **form)
     both.add_column("period")
     for name in heads:
-        both.add_column(name, justify="right")
+        both.add_column(name, justify="right", min_width=_longest_word(name))
     for one in compared:
         both.add_row(f"{one.period} ({one.days:.0f} days)", *_cells(one, mirrored=mirrored, monthly=True))
     out.print(both)
+
+
+def _longest_word(heading: str) -> int:
+    """How narrow a column may get: headings are wrapped between words and never cut."""
+    return max(map(len, heading.split()))
 
 
 def _cells(one: Shipped, *, mirrored: bool, monthly: bool = False) -> list[str]:

@@ -5,6 +5,7 @@ Whatever text comes from outside is escaped; figures name what they are of, as e
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from pathlib import Path
@@ -35,6 +36,7 @@ from hundredfold.worth.wording import (
     verdict_sentences,
 )
 
+_CODE = re.compile(r"`([^`\n]+)`")
 STYLE = Path(__file__).with_name("data") / "page.css"
 
 
@@ -69,7 +71,7 @@ def _page(title: str, body: str) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{_t(title)}</title><style>{style}</style></head><body><main>{body}</main></body></html>\n"
+        f"<title>{escape(title)}</title><style>{style}</style></head><body><main>{body}</main></body></html>\n"
     )
 
 
@@ -228,4 +230,5 @@ def _paragraphs(lines: Iterable[str]) -> str:
 
 
 def _t(text: str) -> str:
-    return escape(text, quote=True)
+    """Text for the page; what stands in backticks is shown as code."""
+    return _CODE.sub(r"<code>\1</code>", escape(text, quote=True))
