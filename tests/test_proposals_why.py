@@ -63,7 +63,7 @@ def story(database: Database, tmp_path: Path) -> Database:
         ))  # fmt: skip
         for seq, key in ((1, "resp_1"), (2, "resp_2")):
             connection.execute(sa.insert(requests).values(
-                seq=seq, provider=1, key=key, source=3, status=STATUSES.index("settled"), at_us=1,
+                seq=seq, provider=1, key=key, source=3, status=STATUSES.index("settled"), at_us=10**15,
                 attempt=1, booking=1, route=1, **tokens,
             ))  # fmt: skip
     decide(database, [a_proposal("one").id], "approve", by="Ada", reason="it is real")

@@ -330,7 +330,7 @@ def test_the_command_bills_this_project_unless_all_are_asked_for(
     mine = replace(BOOKING, project=context.place.slug)
     now = now_us()
     Ledger(context.database).append(
-        [entry("1", booking=mine, at_us=now), entry("2", at_us=now), entry("3", booking=mine, at_us=1)]
+        [entry("1", booking=mine, at_us=now), entry("2", at_us=now), entry("3", booking=mine, at_us=10**15)]
     )
     context.database.close()
     counted = []
@@ -338,6 +338,32 @@ def test_the_command_bills_this_project_unless_all_are_asked_for(
         assert spend(all_projects=all_projects, days=days, json=True, where=where) == 0
         counted.append(json.loads(capsys.readouterr().out)["real"]["total"]["requests"])
     assert counted == [1, 2, 2]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Vienna"])
+def test_what_is_dated_after_today_or_at_no_time_is_left_out_and_told(
+    database: Database, zone: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now, year = now_us(), 366 * 86_400_000_000
+    first, last = -62_135_596_800_000_000, 253_402_300_799_000_000  # 0001-01-01 and 9999-12-31
+    spoiled = [entry("early", at_us=first), entry("late", at_us=last)]
+    Ledger(database).append([entry("1", at_us=now), entry("2", at_us=now + year), *spoiled])
+
+    def told(**options: Any) -> tuple[int, list[str]]:
+        assert spend_command(database, BOOK, zone=zone, as_json=True, **options) == 0
+        out, err = capsys.readouterr()
+        return json.loads(out)["real"]["total"]["requests"], err.splitlines()
+
+    never = "# 2 requests dated before 2000 or after 2099, in no bill"
+    ahead = datetime.fromtimestamp((now + year) / 1e6, UTC).year
+    for since in ("30d", "ever"):
+        requests, lines = told(since=since)
+        assert requests == 1 and lines[1:] == [never]
+        assert lines[0].startswith("# 1 request dated after today, ") and f"--until {ahead}-" in lines[0]
+    assert told(since="ever", until=lines[0].split()[-3]) == (2, [never])
+    for by in ((), ("week",), ("month",), ("item", "day")):
+        for shape in ({"as_csv": True}, {"shape": "codexbar"}, {}):
+            assert spend_command(database, BOOK, by=by, since="ever", zone=zone, **shape) == 0
 
 
 def test_the_bill_of_all_projects_needs_no_repository(

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from hundredfold.cli.context import Where
 from hundredfold.cli.output import printable, say
-from hundredfold.cli.period import beginning, period_of
+from hundredfold.cli.period import beginning, period_of, told_misdated
 from hundredfold.config import price_files
 from hundredfold.errors import ConfigError
 
@@ -95,6 +95,7 @@ def export_command(
     from hundredfold.usage.sums import Scope, Window
 
     period = period_of(since, until, "UTC")
+    told_misdated(database, project, period, until)
     left_out, count = LeftOut(), 0
     with _opened(file) as out, database.read() as connection:
         writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from hundredfold.cli.output import counted, say
 from hundredfold.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hundredfold.store.database import Database
 
 MOST_DAYS = 36_500
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Period(Struct, frozen=True):
-    """Whole days of a zone: from `since_us` (None: ever) until before `until_us` (None: now). `last` is the
-    last day, which is today unless it was named."""
+    """Whole days of a zone: from `since_us` (None: ever) until before `until_us`. `last` is the last day,
+    which is today unless it was named: a request that is dated later is in no bill of it."""
 
     since_us: int | None
-    until_us: int | None
+    until_us: int
     first: date | None
     last: date
     zone: tzinfo
@@ -45,13 +50,30 @@ def period_of(since: str, until: str, zone: str, now: datetime | None = None) ->
                 f"--until: {until!r} is not a day", "Write the last day like 2026-11-20."
             ) from error
     start = since_start(since, datetime(last.year, last.month, last.day, tzinfo=days))
-    end = None if not until else _us(last + timedelta(days=1), days)
-    if start is not None and end is not None and start >= end:
+    end = _us(last + timedelta(days=1), days)
+    if until and start is not None and start >= end:
         raise ConfigError(
             f"--until {until} is before --since {since}", "Name a last day that is not before the first."
         )
     first = None if start is None else (_EPOCH + timedelta(microseconds=start)).astimezone(days).date()
     return Period(start, end, first, last, days)
+
+
+def told_misdated(database: Database, project: str | None, period: Period, until: str) -> None:
+    """Say on stderr how many requests a bill of the period leaves out for their date, if it does: those after
+    today, unless `--until` names the last day, and those of no time at which a model can have been asked."""
+    from hundredfold.usage.dating import misdated
+
+    with database.read() as connection:
+        found = misdated(connection, project, period.until_us)
+    if found.later and not until:
+        last = (_EPOCH + timedelta(microseconds=found.last_us)).astimezone(period.zone).date()
+        say(
+            f"# {counted(found.later, 'request')} dated after today, {period.last}, not in the bill: "
+            f"--until {last} has them"
+        )
+    if found.no_time:
+        say(f"# {counted(found.no_time, 'request')} dated before 2000 or after 2099, in no bill")
 
 
 def beginning(since: str, days: int) -> str:

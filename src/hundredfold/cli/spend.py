@@ -19,7 +19,7 @@ from hundredfold.cli.billforms import (
 )
 from hundredfold.cli.context import Where
 from hundredfold.cli.output import console, print_json, printable, say
-from hundredfold.cli.period import beginning, period_of
+from hundredfold.cli.period import beginning, period_of, told_misdated
 from hundredfold.config import price_files
 from hundredfold.errors import ConfigError
 
@@ -150,6 +150,8 @@ def spend_command(
         raise ConfigError("a bill is printed as JSON or as CSV, not as both", "Say --json or --csv.")
     period = period_of(since, until, zone)
     told_if_slow(database, book)
+    if run is None:
+        told_misdated(database, project, period, until)
     shares = allocation or Allocation()
     scope, window = Scope(project=project, run=run), Window(period.since_us, period.until_us)
 

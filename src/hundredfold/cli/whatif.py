@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from hundredfold.cli.context import Where
 from hundredfold.cli.output import console, print_json, printable
-from hundredfold.cli.period import Period, beginning, period_of
+from hundredfold.cli.period import Period, beginning, period_of, told_misdated
 from hundredfold.config import price_files
 from hundredfold.errors import ConfigError
 from hundredfold.vocabulary import Tier
@@ -180,6 +180,7 @@ def whatif_command(
 
     period = period_of(since, until, zone)
     told_if_slow(database, book, as_served=False)
+    told_misdated(database, project, period, until)
     groupings = groupings_of(by)
     found = what_if(
         database,
@@ -206,7 +207,7 @@ def _length(period: Period, database: Database, scope: Scope) -> Fraction:
     from hundredfold.usage.sums import began_us
 
     now_us = int(datetime.now(UTC).timestamp() * 1_000_000)
-    end = now_us if period.until_us is None else min(now_us, period.until_us)
+    end = min(now_us, period.until_us)
     start = period.since_us
     if start is None:
         with database.read() as connection:

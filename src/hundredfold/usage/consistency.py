@@ -1,6 +1,8 @@
-"""Counts of tokens as they must be to have a price."""
+"""Counts of tokens as they must be to have a price, and the times at which a request can have been made."""
 
 from __future__ import annotations
+
+from datetime import UTC, datetime
 
 from hundredfold.vocabulary import Usage
 
@@ -8,6 +10,10 @@ from hundredfold.vocabulary import Usage
 MOST_TOKENS = 10**12
 #: a line of a log that tells more of one request tells of none: the largest contexts are some 10**7 tokens
 MOST_LOGGED = 10**9
+
+#: no model was asked before 2000 or is by 2100: a time outside, in UTC microseconds, is a mistake of a clock
+FIRST_US = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
+END_US = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
 
 
 def consistent(usage: Usage) -> Usage:

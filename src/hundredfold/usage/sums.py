@@ -22,6 +22,7 @@ from hundredfold.prices.book import PriceBook, Steps
 from hundredfold.prices.rows import KINDS
 from hundredfold.store.tables.ledger import bookings, current_requests, rollups, routes
 from hundredfold.store.tables.work import attempts
+from hundredfold.usage.consistency import END_US, FIRST_US
 from hundredfold.usage.deltas import (
     DAY,
     DAY_AND_ATTEMPT,
@@ -45,7 +46,8 @@ _AT_ONCE = 5_000
 
 
 class Window(Struct, frozen=True):
-    """From `since_us` until before `until_us`, UTC microseconds on quarter hours; None is no bound."""
+    """From `since_us` until before `until_us`, UTC microseconds on quarter hours; None is no bound but 2000
+    and 2099: a request that is dated outside of them is in no sum."""
 
     since_us: int | None = None
     until_us: int | None = None
@@ -110,7 +112,12 @@ def began_us(connection: sa.Connection, scope: Scope = Scope()) -> int | None:  
     scope's run and attempts are not looked at."""
     chosen = [one.id for one in _bookings(connection) if _booked_under(one, scope)]
     first = connection.scalar(
-        sa.select(sa.func.min(rollups.c.slot)).where(rollups.c.grain == DAY, rollups.c.booking.in_(chosen))
+        sa.select(sa.func.min(rollups.c.slot)).where(
+            rollups.c.grain == DAY,
+            rollups.c.slot >= FIRST_US // DAY_US,
+            rollups.c.slot < END_US // DAY_US,
+            rollups.c.booking.in_(chosen),
+        )
     )
     return None if first is None else first * DAY_US
 
@@ -135,6 +142,10 @@ def sums(
     With `as_served` there are fewer: only at the price of what was served are they exact.
     """
     _on_quarters(window)
+    window = Window(
+        FIRST_US if window.since_us is None else max(FIRST_US, window.since_us),
+        END_US if window.until_us is None else min(END_US, window.until_us),
+    )
     every = {one.id: one for one in _bookings(connection)}
     chosen = {number: one for number, one in every.items() if _booked_under(one, scope)}
     if not chosen:
@@ -290,7 +301,8 @@ class _Source:
     def _extent(self) -> tuple[int, int]:
         """From the first to the end of the last UTC day that has a sum."""
         first, last = self._connection.exec_driver_sql(
-            f"SELECT min(slot), max(slot) FROM rollups WHERE grain = {DAY}"  # noqa: S608
+            f"SELECT min(slot), max(slot) FROM rollups WHERE grain = {DAY} "  # noqa: S608
+            f"AND slot >= {FIRST_US // DAY_US} AND slot < {END_US // DAY_US}"
         ).one()
         if first is None:
             return 0, 0

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from hundredfold.store.shortkeys import shortened
 from hundredfold.store.text import storable
-from hundredfold.usage.consistency import MOST_LOGGED, consistent
+from hundredfold.usage.consistency import END_US, FIRST_US, MOST_LOGGED, consistent
 from hundredfold.vocabulary import Tier, Usage
 
 #: of one request: its key (see `row_key`); where it was made (a number of `Places`); when, in UTC
@@ -169,8 +169,6 @@ class LogFormat(Protocol):
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_FIRST_US = (datetime(2000, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
-_END_US = (datetime(2100, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _MINUTE_US = 60_000_000
 #: times stand close together: minutes that were read before by their text, "2026-11-01T10:00:"
 _minutes: dict[str, int] = {}
@@ -207,7 +205,7 @@ def told_us(at: int) -> int:
     Raises:
         ValueError: it is before 2000 or after 2099.
     """
-    if not _FIRST_US <= at < _END_US:
+    if not FIRST_US <= at < END_US:
         raise ValueError("it is not between 2000 and 2099")
     return at
 
