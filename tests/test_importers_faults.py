@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hundredfold.cli.spend_import import import_command
 from hundredfold.errors import StorageError
 from hundredfold.store.database import Database
 from hundredfold.usage.importers import beside, keeping, reading, run
@@ -110,6 +111,16 @@ def test_a_line_nested_without_end_is_told_and_the_rest_counts(
     report = take_in(sqlite_database, path, name)
     assert len(report.troubles) == 1
     assert len(used(sqlite_database)) == 1
+
+
+def test_logs_that_were_read_are_not_booked_anew_and_that_is_told(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = rollout(tmp_path, [*HEAD, record(3, "resp_a", wire(7, 0, 1))])
+    for told in ("", "--project and --person: only what is read now is booked so; 1 log unchanged"):
+        assert import_command(codex=(path,), project="shop", person="Ada") == 0
+        err = capsys.readouterr().err
+        assert told in err and ("unchanged" in err) == bool(told)
 
 
 def test_more_troubles_than_can_be_told_are_counted(sqlite_database: Database, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 from msgspec.structs import replace
 
-from hundredfold.cli.billforms import plain
+from hundredfold.cli.billforms import as_document, csv_text, plain
 from hundredfold.cli.context import Where
 from hundredfold.cli.export import export
 from hundredfold.cli.period import since_start
@@ -364,6 +364,18 @@ def test_what_is_dated_after_today_or_at_no_time_is_left_out_and_told(
     for by in ((), ("week",), ("month",), ("item", "day")):
         for shape in ({"as_csv": True}, {"shape": "codexbar"}, {}):
             assert spend_command(database, BOOK, by=by, since="ever", zone=zone, **shape) == 0
+
+
+def test_without_a_price_and_without_a_job_are_no_zero_and_no_dash_for_machines(
+    sqlite_database: Database,
+) -> None:
+    outside = replace(BOOKING, job="")
+    unknown = replace(ROUTE, model="unheard-of", served_model="")
+    Ledger(sqlite_database).append([entry("1", booking=outside, route=unknown)])
+    found = bill(sqlite_database, BOOK, by=("job",))
+    assert [line.split("\t")[-2] for line in plain(found)[:3]] == ["list price", "unpriced", "unpriced"]
+    assert as_document(found)["real"]["lines"][0]["job"] is None
+    assert csv_text(found).splitlines()[1].startswith("real,,1,")
 
 
 def test_the_bill_of_all_projects_needs_no_repository(

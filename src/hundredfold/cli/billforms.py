@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from hundredfold.cli.output import printable
-from hundredfold.prices.money import exact_text, interval_text
+from hundredfold.prices.money import exact_text
 
 if TYPE_CHECKING:
     from hundredfold.usage.overview import Overview
@@ -36,7 +36,15 @@ def as_document(bill: Bill) -> dict[str, Any]:
 
 
 def _line_document(bill: Bill, line: Line) -> dict[str, Any]:
-    return {**dict(zip(bill.by, line.labels, strict=bool(line.labels))), **_figures(line)}
+    labels = map(_known, line.labels)
+    return {**dict(zip(bill.by, labels, strict=bool(line.labels))), **_figures(line)}
+
+
+def _known(label: str) -> str | None:
+    """The label for machines, which are told that there is none by nothing at all."""
+    from hundredfold.usage.spend import UNKNOWN
+
+    return None if label == UNKNOWN else label
 
 
 def _figures(line: Line) -> dict[str, Any]:
@@ -62,7 +70,7 @@ def overview_document(found: Overview) -> dict[str, Any]:
     """The bill at a glance for machines: real requests only, and how many simulated ones are left out."""
 
     def lines(name: str, some: tuple[Line, ...]) -> list[dict[str, Any]]:
-        return [{name: one.labels[0], **_figures(one)} for one in some]
+        return [{name: _known(one.labels[0]), **_figures(one)} for one in some]
 
     return {
         "total": _figures(found.total),
@@ -86,10 +94,12 @@ FIGURES = ("requests", "input", "cached", "output", "reasoning", "list price", "
 
 def figures_of(line: Line, basis: Basis = "list") -> tuple[str, ...]:
     """A line's figures as text, in the order of `FIGURES`."""
+    from hundredfold.usage.wording import price_text
+
     tokens = (line.usage.input, line.usage.cached, line.usage.output, line.usage.reasoning)
     counts = (f"{line.requests:,}", *(f"{one:,}" for one in tokens))
     money = money_of(line, basis)
-    return (*counts, interval_text(money.least, money.most), f"{money.unpriced:,}")
+    return (*counts, price_text(money), f"{money.unpriced:,}")
 
 
 def plain(bill: Bill, basis: Basis = "list") -> list[str]:
@@ -124,7 +134,7 @@ def csv_text(bill: Bill) -> str:
     names = list(_figures(bill.total))
     writer.writerow(["kind", *bill.by, *names])
     for line in bill.lines:
-        labels = [_unformulaic(printable(one)) for one in line.labels]
+        labels = [_unformulaic(printable(_known(one) or "")) for one in line.labels]
         writer.writerow(["simulated" if line.simulated else "real", *labels, *_figures(line).values()])
     return out.getvalue()
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from hundredfold.cli.context import Where
-from hundredfold.cli.output import print_json, say
+from hundredfold.cli.output import counted, print_json, say
 from hundredfold.errors import EXIT_INCOMPLETE, ConfigError
 
 if TYPE_CHECKING:
@@ -99,6 +99,8 @@ def import_command(
         code = EXIT_INCOMPLETE if any(not one.line for one in report.troubles) else 0
         if not json:
             _tell(report)
+            asked = {"project": project, "person": person, "payer": payer, "cost-centre": cost_centre}
+            _tell_kept([f"--{name}" for name, value in asked.items() if value], report.unchanged)
     if openai:
         from hundredfold.usage.importers.openai_usage import fetch
 
@@ -112,6 +114,15 @@ def import_command(
     if json:
         print_json(document)
     return code
+
+
+def _tell_kept(asked: Sequence[str], unchanged: int) -> None:
+    """Say that logs which were read before are not booked anew, if options ask for a booking."""
+    if asked and unchanged:
+        say(
+            f"{' and '.join(asked)}: only what is read now is booked so; "
+            f"{counted(unchanged, 'log')} unchanged, as booked before"
+        )
 
 
 def _logs(

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from hundredfold.prices.scenario import Scenario
     from hundredfold.store.database import Database
     from hundredfold.usage.allocation import Allocation
-    from hundredfold.usage.sums import Scope
     from hundredfold.usage.whatif import Compared, WhatIf
 
 ASSUMED = (
@@ -192,7 +191,7 @@ def whatif_command(
         zone=period.zone,
         allocation=allocation or Allocation(),
     )
-    days = _length(period, database, Scope(project=project))
+    days = _length(period, database, project)
     if as_json:
         print_json([_document(one, groupings, days) for one in found])
     elif sys.stdout.isatty():
@@ -202,16 +201,16 @@ def whatif_command(
     return 0
 
 
-def _length(period: Period, database: Database, scope: Scope) -> Fraction:
+def _length(period: Period, database: Database, project: str | None) -> Fraction:
     """How many days of traffic there are so far; without a beginning, since the first request."""
-    from hundredfold.usage.sums import began_us
+    from hundredfold.usage.dating import began_us
 
     now_us = int(datetime.now(UTC).timestamp() * 1_000_000)
     end = min(now_us, period.until_us)
     start = period.since_us
     if start is None:
         with database.read() as connection:
-            start = began_us(connection, scope)
+            start = began_us(connection, project)
     return Fraction(max(1, end - (end if start is None else start)), 86_400_000_000)
 
 

@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from hundredfold.prices.book import PriceBook, Steps
 from hundredfold.prices.rows import KINDS
-from hundredfold.store.tables.ledger import bookings, current_requests, rollups, routes
+from hundredfold.store.tables.ledger import bookings, current_requests, routes
 from hundredfold.store.tables.work import attempts
 from hundredfold.usage.consistency import END_US, FIRST_US
 from hundredfold.usage.deltas import (
@@ -105,21 +105,6 @@ class Sum(Struct, frozen=True, gc=False):
     requests: int
     usage: Usage
     floor: Usage
-
-
-def began_us(connection: sa.Connection, scope: Scope = Scope()) -> int | None:  # noqa: B008
-    """When the first UTC day began on which a request under the scope was made; None if there is none. A
-    scope's run and attempts are not looked at."""
-    chosen = [one.id for one in _bookings(connection) if _booked_under(one, scope)]
-    first = connection.scalar(
-        sa.select(sa.func.min(rollups.c.slot)).where(
-            rollups.c.grain == DAY,
-            rollups.c.slot >= FIRST_US // DAY_US,
-            rollups.c.slot < END_US // DAY_US,
-            rollups.c.booking.in_(chosen),
-        )
-    )
-    return None if first is None else first * DAY_US
 
 
 def steps_of(connection: sa.Connection, book: PriceBook) -> Steps:
