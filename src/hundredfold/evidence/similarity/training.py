@@ -72,9 +72,10 @@ def train(lessons: Sequence[Lesson], *, embedder: str, trained_on: str) -> Model
     proven = _learned(useful[:half], embedder, trained_on)
     kept = {id(one) for one in useful[:half]}
     unseen = [one for one in lessons if id(one) not in kept]
-    sums = Ranker(proven).sums(np.concatenate([one.rows for one in unseen]))
+    sums = Ranker(proven).sums(np.concatenate([one.rows for one in unseen])) - _middle(proven, useful[:half])
     scale, shift = _curve(sums, np.concatenate([one.right for one in unseen]))
-    return msgspec.structs.replace(_learned(useful, embedder, trained_on), scale=scale, shift=shift)
+    model = _learned(useful, embedder, trained_on)
+    return msgspec.structs.replace(model, scale=scale, shift=shift - scale * _middle(model, useful))
 
 
 def _learned(lessons: Sequence[Lesson], embedder: str, trained_on: str) -> Model:
@@ -94,6 +95,11 @@ def _learned(lessons: Sequence[Lesson], embedder: str, trained_on: str) -> Model
     weights = weights_of(lessons)
     apart = Ranker(trees).sums(rows).std() / max(float((rows @ weights).std()), 1e-9)
     return msgspec.structs.replace(trees, weights=tuple(float(f"{one:.6g}") for one in weights * apart))
+
+
+def _middle(model: Model, lessons: Sequence[Lesson]) -> float:
+    """The mean of the model's sums on what it was learned from: an order has no zero of its own."""
+    return float(Ranker(model).sums(np.concatenate([one.rows for one in lessons])).mean())
 
 
 def _curve(sums: npt.NDArray[np.float64], right: npt.NDArray[np.int64]) -> tuple[float, float]:
