@@ -211,3 +211,23 @@ def test_of_two_entries_of_one_model_the_later_counts_and_a_second_reading_chang
     book = PriceBook(feed.rows, feed.models)
     again = update_of(book, feed, day=date(2026, 11, 24), at_us=1, providers=["*"])
     assert again.same == 1 and not again.new and not again.changed
+
+
+def test_prices_that_cannot_be_read_are_named(
+    tmp_path: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    price = {"litellm_provider": "openai", "mode": "chat", "output_cost_per_token": 1e-6}
+    raw = {
+        "odd": {**price, "input_cost_per_token": "cheap", "cache_read_input_token_cost_priority": -1},
+        "fine": {**price, "input_cost_per_token": 0, "cache_read_input_token_cost": None},
+        "other": {**price, "litellm_provider": "elsewhere", "input_cost_per_token": "dear"},
+    }
+    source = tmp_path / "map.json"
+    source.write_text(json.dumps(raw), encoding="utf-8")
+    assert update(str(source), dry_run=True, where=Where(repo=tmp_path)) == 0
+    told = capsys.readouterr().err
+    assert "2 prices that can't be read, left out: odd input_cost_per_token = cheap, odd cache_read" in told
+    feed = read_feed(
+        b'{"x": {"models": {"m": {"cost": {"input": -1, "output": 1, "name": "y"}}}}}', "api.json"
+    )
+    assert [(one.model, one.key, one.value) for one in feed.unread] == [("m", "input", "-1")]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from hundredfold.cli.context import Where
-from hundredfold.cli.output import print_json, printable, say
+from hundredfold.cli.output import counted, print_json, printable, say
 from hundredfold.cli.pricetable import (
     KINDS,
     difference_text,
@@ -169,6 +169,11 @@ def update(
     book = _book(where, also=target)
     feed = read_feed(_content(source), source.rpartition("/")[2] or source)
     rows = tuple(row for row in feed.rows if not model or _matches(row.model, model))
+    unread = [
+        one
+        for one in feed.unread
+        if ("*" in provider or one.provider in provider) and (not model or _matches(one.model, model))
+    ]
     made = update_of(
         book,
         type(feed)(feed.format, rows, feed.models, feed.skipped),
@@ -186,6 +191,7 @@ def update(
                 "new": [row_document(row) for row in made.new],
                 "changed": [{"before": row_document(a), "after": row_document(b)} for a, b in made.changed],
                 "skipped": feed.skipped,
+                "unread": unread,
                 "file": None if dry_run else str(target),
             }
         )
@@ -204,6 +210,10 @@ def update(
     )
     if feed.skipped:
         say(_left_out(feed.skipped))
+    if unread:
+        named = ", ".join(printable(f"{one.model} {one.key} = {one.value}") for one in unread[:3])
+        more = f" and {len(unread) - 3:,} more (--json)" if len(unread) > 3 else ""
+        say(f"{counted(len(unread), 'price')} that can't be read, left out: {named}{more}")
     unknown = set(_thresholds(made)) - set(book.thresholds)
     if unknown and not dry_run:
         say("New thresholds: where a bill or a what-if is slow, `hundredfold spend rebuild` mends it.")

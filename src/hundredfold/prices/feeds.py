@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
@@ -38,18 +38,31 @@ _STEMS = {
     "cache_write_1h": "cache_creation_input_token_cost_above_1hr",
     "output": "output_cost_per_token",
 }
+#: models.dev's words for kinds of token
+_MODELS_DEV = {"input": "input", "cached": "cache_read", "cache_write": "cache_write", "output": "output"}
 _SUFFIXES: dict[Tier, str] = {"standard": "", "fast": "_priority", "flex": "_flex", "batch": "_batches"}
 _ABOVE = re.compile(r"_above_(\d+)k_tokens")
 _MODES = ("chat", "responses", "completion", None)
 
 
+class Unread(Struct, frozen=True):
+    """A price of a feed's model that is no amount of dollars: its key, and what stands there."""
+
+    provider: str
+    model: str
+    key: str
+    value: str
+
+
 class Feed(Struct, frozen=True):
-    """A feed's rows, whatever the book says. `skipped` counts entries by why they are left out."""
+    """A feed's rows, whatever the book says. `skipped` counts entries by why they are left out; `unread` are
+    prices that can't be read: to the rows they are as if they were not there."""
 
     format: Format
     rows: tuple[PriceRow, ...]
     models: tuple[ModelRow, ...]
     skipped: dict[str, int]
+    unread: tuple[Unread, ...] = ()
 
 
 class Update(Struct, frozen=True):
@@ -129,6 +142,7 @@ def _litellm(raw: Mapping[str, Any], source: str) -> Feed:
     rows: dict[tuple[str, str], list[PriceRow]] = {}
     models: dict[tuple[str, str], ModelRow] = {}
     skipped: dict[str, int] = {}
+    unread: list[Unread] = []
 
     def skip(why: str) -> None:
         skipped[why] = skipped.get(why, 0) + 1
@@ -143,6 +157,7 @@ def _litellm(raw: Mapping[str, Any], source: str) -> Feed:
         said = str(entry["litellm_provider"])
         provider = _PROVIDERS.get(said, said)
         model = name.removeprefix(f"{said}/")
+        unread += _unread(provider, model, entry, tuple(_STEMS.values()), _rate)
         made = list(_litellm_rows(entry, provider, model, source))
         if not made:
             skip("no price per token")
@@ -154,7 +169,7 @@ def _litellm(raw: Mapping[str, Any], source: str) -> Feed:
             provider, model, _size(entry.get("max_input_tokens")), _size(entry.get("max_output_tokens"))
         )
     every = [row for of_one in rows.values() for row in of_one]
-    return Feed("litellm", *_without_copies(every, list(models.values())), skipped)
+    return Feed("litellm", *_without_copies(every, list(models.values())), skipped, tuple(unread))
 
 
 def _litellm_rows(entry: Mapping[str, Any], provider: str, model: str, source: str) -> Iterator[PriceRow]:
@@ -185,6 +200,7 @@ def _litellm_rows(entry: Mapping[str, Any], provider: str, model: str, source: s
 
 def _models_dev(raw: Mapping[str, Any], source: str) -> Feed:
     rows, models, skipped = list[PriceRow](), list[ModelRow](), dict[str, int]()
+    unread: list[Unread] = []
     for said, one in raw.items():
         provider = _PROVIDERS.get(said, said)
         for name, entry in one.get("models", {}).items() if isinstance(one, dict) else ():
@@ -192,11 +208,26 @@ def _models_dev(raw: Mapping[str, Any], source: str) -> Feed:
             if not isinstance(cost, dict):
                 skipped["no price"] = skipped.get("no price", 0) + 1
                 continue
+            for part in (cost, *(cost[key] for key in cost if _OVER.fullmatch(key))):
+                unread += _unread(provider, name, part, tuple(_MODELS_DEV.values()), _per_million)
             rows += _models_dev_rows(cost, provider, name, f"models.dev ({source})")
             limit = entry.get("limit")
             sizes = limit if isinstance(limit, dict) else {}
             models.append(ModelRow(provider, name, _size(sizes.get("context")), _size(sizes.get("output"))))
-    return Feed("models.dev", *_without_copies(rows, models), skipped)
+    return Feed("models.dev", *_without_copies(rows, models), skipped, tuple(unread))
+
+
+def _unread(
+    provider: str, model: str, said: Any, stems: tuple[str, ...], read: Callable[[Any], int | None]
+) -> list[Unread]:
+    """The prices, by what their keys begin with, that are there and are no amounts."""
+    if not isinstance(said, dict):
+        return []
+    return [
+        Unread(provider, model, key, str(value)[:40])
+        for key, value in said.items()
+        if key.startswith(stems) and value is not None and read(value) is None
+    ]
 
 
 def _without_copies(
@@ -223,8 +254,7 @@ def _models_dev_rows(cost: Mapping[str, Any], provider: str, model: str, source:
         part = cost[key] if key else cost
         if not isinstance(part, dict):
             continue
-        names = {"input": "input", "cached": "cache_read", "cache_write": "cache_write", "output": "output"}
-        rates = Rates(**{kind: _per_million(part.get(name)) for kind, name in names.items()})
+        rates = Rates(**{kind: _per_million(part.get(name)) for kind, name in _MODELS_DEV.items()})
         if rates != Rates():
             found.append(PriceRow(provider, model, "standard", 0, over, rates, source))
     return found
