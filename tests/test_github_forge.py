@@ -604,3 +604,21 @@ def test_a_list_of_a_repository_out_of_sight_holds_what_it_was_asked_for(
     ends = "failed" if what == "check run" else "applied"  # GitHub lets none but an App make one
     assert [done.result for done in publisher.publish()] == [ends]
     database.close()
+
+
+def test_a_label_that_goes_with_a_closing_is_not_put_on_what_stays_open(
+    hub: TestForge, forge: GitHubForge, tmp_path: Path
+) -> None:
+    database = prepared(open_database(sqlite_url(tmp_path / "t.db")), tmp_path)
+    label = proposed(Labels(number=1, add=("bug",)), "a", job="dedupe")
+    edited = requirements(1, title="Another title", body="")
+    close = proposed(Close(number=1), "b", job="dedupe", preconditions=edited)
+    ids = approved(database, label, close)
+    first, second = a_publisher(database, forge).publish()
+    assert [(one.proposal, one.result) for one in (first, second)] == [
+        (close.id, "stale"),
+        (label.id, "stale"),
+    ]
+    assert "goes with closing #1, which went stale: #1 was edited" in second.detail
+    assert hub.issue.labels == [] and {state_of(database, one) for one in ids} == {"stale"}
+    database.close()

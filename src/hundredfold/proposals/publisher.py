@@ -18,6 +18,7 @@ from msgspec import Struct
 from hundredfold.errors import HundredfoldError, UnavailableError
 from hundredfold.forges.protocol import Forge, History, NotNow, Stale
 from hundredfold.forges.subject import Touch
+from hundredfold.payloads import target_of
 from hundredfold.proposals.decide import checked_name
 from hundredfold.proposals.outgoing import publishable
 from hundredfold.settings import PublishSettings
@@ -28,6 +29,8 @@ from hundredfold.store.proposals import ProposalRow
 from hundredfold.vocabulary import Limit, Proposal, Receipt
 
 REFRESH_DAYS, REFRESHED = 30, 300  # a verdict that is looked at costs a request
+
+_LABELS = "labels"  # applied last: some go with a closing (`Publisher._require_company`)
 
 Result = Literal["applied", "stale", "failed", "undone", "unchanged", "held"]
 
@@ -106,7 +109,9 @@ class Publisher:
             ours = [touch for one in known if one.state == "applied" for touch in _touches(one.receipt)]
             left = self._left()
             done = []
-            ordered = sorted(waiting, key=lambda one: one.proposal.id not in begun)
+            ordered = sorted(
+                waiting, key=lambda one: (one.proposal.id not in begun, one.proposal.type == _LABELS)
+            )
             for at, row in enumerate(ordered, 1):
                 try:
                     one = self._within(row, left) or self._apply(row, begun.get(row.proposal.id), ours)
@@ -228,6 +233,8 @@ class Publisher:
 
         try:
             _require_allowed(proposal, self.forge)
+            if begun is None:
+                self._require_company(proposal)
             if begun is not None and begun.forge != self.forge.name:
                 raise UnavailableError(
                     f"it was begun on the forge {begun.forge!r}", "Undo it there first: set [forge] back."
@@ -245,6 +252,22 @@ class Publisher:
             proposals.move(connection, proposal.id, ("approved",), "applied")
         ours += _touches(receipt)
         return Published(proposal.id, "applied", receipt.location)
+
+    def _require_company(self, proposal: Proposal) -> None:
+        """A label that goes with a closing says nothing true of what stayed open.
+
+        Raises:
+            Stale: the closing of the same issue for the same reason went stale.
+        """
+        if proposal.type != _LABELS:
+            return
+        number = target_of(proposal.payload)
+        stale = proposals.of_project(
+            self.database, self.project, states=("stale",), type_="close", item=proposal.item
+        )
+        gone = [row.proposal.id for row in stale if target_of(row.proposal.payload) == number]
+        for action in actions.of_proposals(self.database, gone).values():
+            raise Stale(f"it goes with closing #{number}, which went stale: {action.error}")
 
     def _not_applied(
         self, proposal: Proposal, key: str, result: Literal["stale", "failed"], reason: str
