@@ -175,9 +175,14 @@ def _database(context: Context) -> Diagnosis:
 
 
 def _providers(context: Context) -> list[Diagnosis]:
-    found = []
+    from hundredfold.cli.unmarked import unmarked
+
+    found, simulated = [], unmarked(context.settings)
     for name, provider in context.settings.provider.items():
-        if not provider.key_env:
+        if name in simulated:
+            told = f"{provider.base_url} is the simulated provider, and counts as real money"
+            found.append(Diagnosis(f"provider {name}", False, told, simulated[name], needed=False))
+        elif not provider.key_env:
             found.append(Diagnosis(f"provider {name}", True, f"{provider.base_url}, no key needed"))
         elif os.environ.get(provider.key_env):
             found.append(

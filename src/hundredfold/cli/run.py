@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from hundredfold.cli.choice import chosen_jobs, overridden
 from hundredfold.cli.context import Context, Where
-from hundredfold.cli.output import print_json
+from hundredfold.cli.output import print_json, say
 from hundredfold.settings import Agent
 
 
@@ -53,6 +53,7 @@ def run(
     from hundredfold.cli.bypolicy import ByPolicy
     from hundredfold.cli.conduct import conducted, exit_code
     from hundredfold.cli.summary import print_summary, report_of
+    from hundredfold.cli.unmarked import unmarked
     from hundredfold.fleet.routing import why_no_model
 
     context = where.open()
@@ -61,6 +62,8 @@ def run(
     context = Context(context.repository, settings, context.place)
     no_model = "" if model else "--no-model was given"
     no_model = no_model or why_no_model(settings, names)
+    for name, mend in ({} if no_model else unmarked(settings)).items():
+        say(f"warning: provider {name!r} is the simulated one, and counts as real money\n  → {mend}")
     policy = ByPolicy(context)
     result = asyncio.run(conducted(context, names, model=not no_model, watch=watch, settled=policy))
     if json:
