@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 from cyclopts import Parameter
 
 from hundredfold.cli.context import Where
-from hundredfold.cli.output import printable, say
+from hundredfold.cli.output import counted, printable, say
 from hundredfold.cli.period import beginning, period_of, told_misdated
 from hundredfold.config import price_files
 from hundredfold.errors import ConfigError
@@ -111,7 +111,7 @@ def export_command(
         ):
             writer.writerow({name: printable(value) for name, value in row.items()})
             count += 1
-    say(f"{count:,} rows" + ("" if str(file) == "-" else f" in {file}") + _said(left_out))
+    say(counted(count, "row") + ("" if str(file) == "-" else f" in {file}") + _said(left_out))
     return 0
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from hundredfold.cli.context import Context, Where
-from hundredfold.cli.output import print_json, say
+from hundredfold.cli.output import counted, print_json, say
 from hundredfold.config import MOST_DAYS
 from hundredfold.errors import ConfigError
 
@@ -96,11 +96,13 @@ def _print(context: Context, done: Synced, *, json: bool) -> None:
         say(f"{name} could not be read: {for_terminal(why)}")
     issues = there["issues"] - there["pulls"]
     say(
-        f"{repository}: {issues:,} issues, {there['pulls']:,} pull requests, {there['comments']:,} comments, "
+        f"{repository}: {counted(issues, 'issue')}, {counted(there['pulls'], 'pull request')}, "
+        f"{counted(there['comments'], 'comment')}, "
         f"{there['reviews']:,} reviews, {there['checks']:,} checks, {there['runs']:,} workflow runs"
     )
     say(
-        f"read {sum(done.read.values()):,} entries in {done.seconds:.1f} s with {done.requests:,} requests "
+        f"read {sum(done.read.values()):,} entries in {done.seconds:.1f} s "
+        f"with {counted(done.requests, 'request')} "
         f"({done.unchanged:,} of them unchanged, which cost nothing of the limit)"
         + (f"; waited {done.waited_s:.0f} s for rate limits" if done.waited_s >= 1 else "")
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from hundredfold.cli.context import Context, Where
-from hundredfold.cli.output import console, print_json, printable, say, yielding
+from hundredfold.cli.output import console, counted, print_json, printable, say, yielding
 from hundredfold.errors import ConfigError
 from hundredfold.outcome import ACCEPTED_STATES, KINDS, Observation, OutcomeState
 from hundredfold.vocabulary import SIMULATED
@@ -134,7 +134,7 @@ def backfill(
         print_json({"found": found, "looked": looked})
         return 0
     by_agent = sorted(agents.items(), key=lambda one: -one[1])
-    say(f"{len(pulls)} pull requests and {len(commits)} commits, {new} of them new")
+    say(f"{counted(len(pulls), 'pull request')} and {counted(len(commits), 'commit')}, {new} of them new")
     say("; ".join(f"{number} by {agent}" for agent, number in by_agent) or "No agent left a trace.")
     if not pulls:
         say("The mirror has no pull requests of agents: acceptance can't be told from git alone.")

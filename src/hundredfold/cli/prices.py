@@ -205,8 +205,10 @@ def update(
         sys.stdout.write(f"new: {len(names) - 20:,} more models\n")
     verb = "would change" if dry_run else "changed"
     say(
-        f"{feed.format}: {made.same:,} prices as they were, {len(made.changed):,} {verb} from today on, "
-        f"{len(made.new):,} new rows of {len(names):,} models" + ("" if dry_run else f", in {target}")
+        f"{feed.format}: {counted(made.same, 'price')} as before, "
+        f"{len(made.changed):,} {verb} from today on, "
+        f"{counted(len(made.new), 'new row')} of {counted(len(names), 'model')}"
+        + ("" if dry_run else f", in {target}")
     )
     if feed.skipped:
         say(_left_out(feed.skipped))

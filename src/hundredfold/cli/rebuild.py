@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hundredfold.cli.context import Where
-from hundredfold.cli.output import say
+from hundredfold.cli.output import counted, say
 from hundredfold.config import price_files
 
 
@@ -22,7 +22,7 @@ def rebuild(*, where: Where = Where()) -> int:  # noqa: B008
     context = where.open()
     with context.database.read() as connection:
         rows = connection.scalar(sa.select(sa.func.max(requests.c.seq))) or 0
-    say(f"adding up {rows:,} requests anew; a million takes some ten seconds …")
+    say(f"adding up {counted(rows, 'request')} anew; a million takes some ten seconds …")
     book = load_book(price_files(context.settings, context.place.root))
     edges = rebuild_rollups(context.database, book.thresholds)
     say(f"sums tell requests apart at {', '.join(f'{edge:,}' for edge in edges)} input tokens")

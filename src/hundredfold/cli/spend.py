@@ -18,7 +18,7 @@ from hundredfold.cli.billforms import (
     plain,
 )
 from hundredfold.cli.context import Where
-from hundredfold.cli.output import console, print_json, printable, say
+from hundredfold.cli.output import console, counted, print_json, printable, say
 from hundredfold.cli.period import beginning, period_of, told_misdated
 from hundredfold.config import price_files
 from hundredfold.errors import ConfigError
@@ -213,7 +213,7 @@ def _where_else(database: Database, book: PriceBook, scope: Scope, window: Windo
     ):
         [found] = bills(database, book, [()], scope=wider, window=days)
         if count := found.total.requests:
-            return f"Nothing was spent here; the ledger has {count:,} requests {there}."
+            return f"Nothing was spent here; the ledger has {counted(count, 'request')} {there}."
     return "Nothing was spent. `hundredfold spend import` reads the logs of Codex and Claude Code."
 
 

@@ -191,7 +191,7 @@ def _tell(report: Report) -> None:
     if kept.outranked:
         parts.append(f"{kept.outranked:,} of the new ones metered at the wire, which counts")
     sys.stdout.write(
-        f"{report.files:,} logs ({report.unchanged:,} unchanged), {report.bytes / MB:,.1f} MB read: "
+        f"{counted(report.files, 'log')} ({report.unchanged:,} unchanged), {report.bytes / MB:,.1f} MB read: "
         f"{', '.join(parts)}\n"
     )
     for why, count in sorted(report.skipped.items()):

@@ -137,7 +137,8 @@ def _print_listed(context: Context, rows: list[ItemRow], no_model: str) -> None:
         return
     expected = listed_items["expected"]
     out.print(
-        f"An agent would look at {listed_items['tasks']} tasks of {len(listed_items['items'])} items: about "
+        f"An agent would look at {counted(listed_items['tasks'], 'task')} of "
+        f"{counted(len(listed_items['items']), 'item')}: about "
         f"{expected.input:,} input and {expected.output:,} output tokens in the first round, which is"
     )
     for tier, cost in listed_items["cost"].items():
