@@ -72,7 +72,7 @@ def test_the_terminal_shows_what_the_screenshot_shows(database: Database) -> Non
         assert "\x1b" not in text
         for words in ("30 days to", "31 requests", "tokens", "models", "gpt-5.5-2026", "un�heard", "budgets"):
             assert words in text, (width, words)
-        assert "1 requests are not in the price" in " ".join(text.split())
+        assert "1 request is not in the price" in " ".join(text.split())
         assert "1 simulated requests" in " ".join(text.split())
 
 

@@ -116,7 +116,7 @@ def test_only_requests_that_used_an_unpriced_kind_are_unpriced(database: Databas
     assert found.total.money.most == 1000 * 2_000_000 + 10 * 10_000_000
     assert found.total.money.unpriced == 1 and found.total.requests == 2
     assert list(found.unpriced.values()) == [1] and "cached" in next(iter(found.unpriced))
-    assert "1 requests are not in the price" in plain(found)[-1]
+    assert "1 request is not in the price" in plain(found)[-1]
 
 
 def test_the_served_tier_and_model_are_billed(database: Database) -> None:

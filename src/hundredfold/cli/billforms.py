@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from hundredfold.cli.output import printable
+from hundredfold.cli.output import counted, printable
 from hundredfold.prices.money import exact_text
 
 if TYPE_CHECKING:
@@ -154,6 +154,7 @@ def notes(bill: Bill) -> list[str]:
                 "what they used: their tokens are not in the columns, their price is the interval."
             )
     found += [
-        f"# {count:,} requests are not in the price: {printable(why)}" for why, count in bill.unpriced.items()
+        f"# {counted(count, 'request is', 'requests are')} not in the price: {printable(why)}"
+        for why, count in bill.unpriced.items()
     ]
     return found

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from hundredfold.cli import bars
 from hundredfold.cli.billforms import Basis, money_of
-from hundredfold.cli.output import console, printable
+from hundredfold.cli.output import console, counted, printable
 from hundredfold.prices.money import dollars_text, interval_text
 from hundredfold.usage.wording import percent_text, tokens_text
 
@@ -321,7 +321,8 @@ def _notes(found: Overview, basis: Basis) -> list[str]:
             f"{total.uncertain:,} requests ended without saying what they used: the price is an interval."
         )
     texts += [
-        f"{count:,} requests are not in the price: {printable(why)}" for why, count in found.unpriced.items()
+        f"{counted(count, 'request is', 'requests are')} not in the price: {printable(why)}"
+        for why, count in found.unpriced.items()
     ]
     if found.simulated:
         texts.append(
