@@ -57,7 +57,7 @@ def test_a_change_in_words() -> None:
         ("job=x: multiple=many", "2.5"),
         ("job=x: multiple=-1", "from 0"),
         ("job=x: prices-of=yesterday", "2026"),
-        ("job: tier=flex", "Known"),
+        ("job: tier=flex", "NAME=VALUE"),
     ],
 )
 def test_words_that_cannot_be_read_are_refused_with_the_mend(text: str, mend: str) -> None:
