@@ -18,7 +18,7 @@ from rich.console import Console
 
 from hundredfold.budgets.pace import pace
 from hundredfold.cli import bars
-from hundredfold.cli.overview import show
+from hundredfold.cli.overview import print_overview
 from hundredfold.cli.period import Period, period_of
 from hundredfold.cli.spend import spend_command
 from hundredfold.errors import ConfigError
@@ -66,14 +66,15 @@ def test_the_terminal_shows_what_the_screenshot_shows(database: Database) -> Non
     paces = [pace(one, 9 * DOLLAR, AT_US) for one in limits]
     for width in (60, 80, 118, 200):
         out = io.StringIO()
-        show(Console(file=out, width=width, color_system=None), found, period, "p", "list", paces)
+        print_overview(Console(file=out, width=width, color_system=None), found, period, "p", "list", paces)
         text = out.getvalue()
         assert max(map(len, text.splitlines())) <= width
         assert "\x1b" not in text
         for words in ("30 days to", "31 requests", "tokens", "models", "gpt-5.5-2026", "un�heard", "budgets"):
             assert words in text, (width, words)
+        assert "$2.27 each" in " ".join(text.split()), "no figure is cut"
         assert "1 request is not in the price" in " ".join(text.split())
-        assert "1 simulated requests" in " ".join(text.split())
+        assert "1 simulated request is" in " ".join(text.split())
 
 
 def test_names_are_whole_where_there_is_room(database: Database) -> None:
@@ -83,7 +84,7 @@ def test_names_are_whole_where_there_is_room(database: Database) -> None:
     period = Period(None, AT_US + DAY, None, date(2026, 11, 20), UTC)
     out = io.StringIO()
     console = Console(file=out, width=100, color_system=None)
-    show(console, found, period, "p", "list", (), ["and this"])
+    print_overview(console, found, period, "p", "list", (), ["and this"])
     text = out.getvalue()
     assert f" {long} " in text and " (unallocated) " in text and "and this" in text
     assert not [line for line in text.splitlines() if line.rstrip().endswith("■")]

@@ -237,7 +237,7 @@ def test_a_terminal_gets_tables_with_simulated_ones_marked(
     spend_command(database, BOOK, by=("day", "model"), since="ever")
     real, simulated = capsys.readouterr().out.split("SIMULATED: no money was spent")
     assert "$0.0155" in real and "List price by the tier served" in real
-    assert "$0.00 … " in simulated and "1 simulated requests ended" in simulated
+    assert "$0.00 … " in simulated and "1 simulated request ended" in simulated
 
 
 def test_an_empty_ledger_is_a_bill_of_nothing(database: Database, capsys: pytest.CaptureFixture[str]) -> None:

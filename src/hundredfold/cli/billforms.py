@@ -150,8 +150,8 @@ def notes(bill: Bill) -> list[str]:
     for line in (bill.total, bill.simulated_total):
         if line is not None and line.uncertain:
             found.append(
-                f"# {line.uncertain:,} {'simulated ' if line.simulated else ''}requests ended without saying "
-                "what they used: their tokens are not in the columns, their price is the interval."
+                f"# {counted(line.uncertain, 'simulated request' if line.simulated else 'request')} ended "
+                "without saying what was used: the tokens are not in the columns, the price is the interval."
             )
     found += [
         f"# {counted(count, 'request is', 'requests are')} not in the price: {printable(why)}"

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from hundredfold.cli import bars
 from hundredfold.cli.billforms import Basis, money_of
-from hundredfold.cli.output import console, counted, printable
+from hundredfold.cli.output import counted, printable
 from hundredfold.prices.money import dollars_text, interval_text
 from hundredfold.usage.wording import percent_text, tokens_text
 
@@ -41,18 +41,6 @@ _KINDS = (
 
 
 def print_overview(
-    found: Overview,
-    period: Period,
-    title: str,
-    basis: Basis,
-    paces: Sequence[Pace],
-    notes: Sequence[str] = (),
-) -> None:
-    """Print it, as wide as the terminal is, within bounds; `notes` are further lines at the end."""
-    show(console(), found, period, title, basis, paces, notes)
-
-
-def show(
     out: Console,
     found: Overview,
     period: Period,
@@ -61,7 +49,7 @@ def show(
     paces: Sequence[Pace],
     notes: Sequence[str] = (),
 ) -> None:
-    """Print it on a console."""
+    """Print it, as wide as the console is, within bounds; `notes` are further lines at the end."""
     width = min(out.width, WIDEST)
     blocks: list[RenderableType] = [_heading(found, period, title, basis), _figures(found, period, basis)]
     if len(found.days) > 1:
@@ -102,13 +90,13 @@ def _figures(found: Overview, period: Period, basis: Basis) -> RenderableType:
     whole = [
         (interval_text(money.least, money.most), "total", "bold green"),
         (
-            f"{total.requests:,} requests",
+            counted(total.requests, "request"),
             f"{_each(money.least, total.requests - total.failed)} each",
             "bold",
         ),
         (f"{tokens_text(tokens)} tokens", f"{_each(money.least * 10**6, tokens)} a million", "bold"),
     ]
-    parts = [(_amount(today, basis), f"{last}: {today.requests:,} requests, {spent} tokens", "bold")]
+    parts = [(_amount(today, basis), f"{last}: {counted(today.requests, 'request')}, {spent} tokens", "bold")]
     if found.burn_days:
         text = f"{dollars_text(found.burn)} a day"
         parts.append((text, f"burn rate of the {found.burn_days} days before", "bold"))
@@ -116,7 +104,7 @@ def _figures(found: Overview, period: Period, basis: Basis) -> RenderableType:
         parts.append((f"{month} a month", "at that rate", "bold"))
     grid = Table.grid(padding=(0, 4, 0, 0))
     for _ in range(3):
-        grid.add_column(no_wrap=True)
+        grid.add_column()  # where there is no room a cell takes two lines: figures are never cut
     for place, row in enumerate((whole, parts)):
         if place:
             grid.add_row()
@@ -318,7 +306,8 @@ def _notes(found: Overview, basis: Basis) -> list[str]:
         )
     if total.uncertain:
         texts.append(
-            f"{total.uncertain:,} requests ended without saying what they used: the price is an interval."
+            f"{counted(total.uncertain, 'request')} ended without saying what was used: "
+            "the price is an interval."
         )
     texts += [
         f"{counted(count, 'request is', 'requests are')} not in the price: {printable(why)}"
@@ -326,7 +315,8 @@ def _notes(found: Overview, basis: Basis) -> list[str]:
     ]
     if found.simulated:
         texts.append(
-            f"{found.simulated.requests:,} simulated requests are not in any figure here (--by model)."
+            f"{counted(found.simulated.requests, 'simulated request is', 'simulated requests are')} "
+            "not in any figure here (--by model)."
         )
     return texts
 

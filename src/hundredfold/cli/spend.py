@@ -195,7 +195,7 @@ def spend_command(
 
         seen = glance()
         empty = [] if seen.total.requests else [_where_else(database, book, scope, window)]
-        print_overview(seen, period, title, basis, _paces(database, book, limits), empty)
+        print_overview(console(), seen, period, title, basis, _paces(database, book, limits), empty)
     return 0
 
 
@@ -264,7 +264,7 @@ def _draw(file: Path, found: Overview, by_day: Bill, title: str, basis: Basis) -
     first, last = found.days[0].labels[0], found.days[-1].labels[0]
     below = "list price by the tier served" if basis == "list" else "billed here"
     if lacking := sum(found.unpriced.values()):
-        below += f" · {lacking:,} requests have no price and are in no figure"
+        below += f" · no price for {counted(lacking, 'request')}, in no figure"
     real = [line for line in by_day.lines if not line.simulated]
     heading = f"What the fleet cost, {first} to {last}"
     draw_bill(
