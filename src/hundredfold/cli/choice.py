@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from hundredfold.config import FILE_NAME
 from hundredfold.errors import ConfigError
 from hundredfold.settings import Agent, Settings
 
@@ -37,7 +38,8 @@ def chosen_jobs(settings: Settings, wanted: tuple[str, ...]) -> list[str]:
     for name in wanted:
         if name not in settings.job:
             raise ConfigError(
-                f"there is no job {name!r} here", f"Configured jobs: {', '.join(settings.job)}."
+                f"the job {name!r} is not switched on here",
+                f"Configured jobs: {', '.join(settings.job)}. A [job.NAME] table in {FILE_NAME} adds one.",
             )
     names = list(wanted) or [name for name, one in settings.job.items() if one.enabled]
     if not names:
