@@ -6,6 +6,7 @@ import asyncio
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -55,6 +56,16 @@ async def test_it_sees_its_workspace_and_no_other(holds: BubblewrapSandbox, tree
     assert result.output.startswith(f"mine\n{tree}\n")
     assert "another" not in result.output
     assert "No such file" in result.output
+
+
+async def test_what_is_shown_is_seen_below_tmp_too(holds: BubblewrapSandbox, tree: Path) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as named:  # where the sandbox has a folder of its own
+        Path(named, "tool").write_text("found\n")
+        box = BubblewrapSandbox(holds.program, (Path(named),))
+        script = f"cat {named}/tool; echo x > {named}/new; echo y > /tmp/mine && cat /tmp/mine"
+        result = await shell(box, tree, script)
+        assert {"found", "y"} <= set(result.output.splitlines())
+        assert not Path(named, "new").exists()
 
 
 async def test_reading_is_not_writing(holds: BubblewrapSandbox, tree: Path) -> None:

@@ -111,7 +111,10 @@ def isolation_arguments() -> list[str]:
 
 
 def scratch_arguments(bounds: Bounds) -> list[str]:
-    """The arguments for /proc, /dev and the only two places to write to, in memory and of bounded size."""
+    """The arguments for /proc, /dev and the only two places to write to, in memory and of bounded size.
+
+    They come before those of what is shown, or they would cover what of it is below /tmp.
+    """
     arguments = ["--proc", "/proc", "--dev", "/dev"]
     for folder in ("/tmp", "/dev/shm"):  # noqa: S108 - the sandbox's own
         arguments += ["--size", str(bounds.temporary), "--tmpfs", folder]

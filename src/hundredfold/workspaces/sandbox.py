@@ -115,8 +115,8 @@ class BubblewrapSandbox:
             line = [str(self.program), *bubblewrap.isolation_arguments()]
             for key, value in self._environment.items():
                 line += ["--setenv", key, value]
-            line += self._system
             line += bubblewrap.scratch_arguments(self.bounds)
+            line += self._system
             line += bubblewrap.workspace_arguments(path, view, writable=writable)
             line += [*data, "--remount-ro", "/", "--", *bubblewrap.limited(argv, self.bounds)]
             yield line, descriptors

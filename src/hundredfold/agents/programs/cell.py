@@ -137,8 +137,8 @@ def _arguments(sight: Sight) -> list[str]:
     prefix = bubblewrap.interpreter_prefix()
     tools = bubblewrap.bundled("codex-path")
     read = [path for path in (prefix, tools) if path is not None]
-    made += bubblewrap.system_arguments(read)
     made += bubblewrap.scratch_arguments(Bounds())
+    made += bubblewrap.system_arguments(read)
     for path in sight.program.visible:
         made += ["--ro-bind", str(path), str(path)]
     made += ["--bind", str(sight.home), str(AGENT_HOME)]
